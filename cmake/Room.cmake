@@ -1,0 +1,36 @@
+# A room is one static library in src/<name>/ with its unit tests beside the sources.
+#
+#   bagel_room(NAME SOURCES a.cc b.cc TESTS a_test.cc DEPS base formats LIBS PNG::PNG)
+#
+# DEPS are other rooms; only rooms listed above this one in ARCHITECTURE.md may appear there, and
+# tools/check_rooms.py fails when an #include goes to a room that is not among them. LIBS are
+# libraries from outside.
+function(bagel_room NAME)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;TESTS;DEPS;LIBS" ${ARGN})
+  add_library(bagel_${NAME} STATIC ${ROOM_SOURCES})
+  target_include_directories(bagel_${NAME} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  bagel_warnings(bagel_${NAME})
+  foreach(dep ${ROOM_DEPS})
+    target_link_libraries(bagel_${NAME} PUBLIC bagel_${dep})
+  endforeach()
+  target_link_libraries(bagel_${NAME} PRIVATE ${ROOM_LIBS})
+  if(BAGEL_TESTS AND ROOM_TESTS)
+    bagel_test(${NAME}_test SOURCES ${ROOM_TESTS} LIBS bagel_${NAME} ${ROOM_LIBS})
+  endif()
+endfunction()
+
+# One GoogleTest program, registered with CTest as a whole; runs in the repository root.
+function(bagel_test NAME)
+  cmake_parse_arguments(TEST "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${NAME} ${TEST_SOURCES})
+  bagel_warnings(${NAME})
+  target_link_libraries(${NAME} PRIVATE ${TEST_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
+  add_test(NAME ${NAME} COMMAND ${NAME} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+endfunction()
+
+function(bagel_warnings TARGET)
+  target_compile_options(${TARGET} PRIVATE -Wall -Wextra -Wshadow -Wconversion)
+  if(BAGEL_WERROR)
+    target_compile_options(${TARGET} PRIVATE -Werror)
+  endif()
+endfunction()
