@@ -1,0 +1,20 @@
+// Pillow's bicubic resize, to the byte.
+#ifndef BAGEL_IMAGE_RESIZE_H_
+#define BAGEL_IMAGE_RESIZE_H_
+
+#include "formats/picture.h"
+#include "image/sizes.h"
+
+namespace bagel {
+
+// Image.resize(size, BICUBIC) of an RGB picture: antialiased (the kernel widens when shrinking),
+// columns first and then rows, each pass in fixed point and rounded to 8 bits; a pass whose size
+// does not change is left out. Both sides of `size` are at least 1.
+Picture ResizeBicubic(const Picture& picture, PictureSize size);
+
+// Resized by rule `limits`: ResizeBicubic to ResizedSize.
+Picture ResizeByRule(const Picture& picture, const SizeLimits& limits);
+
+}  // namespace bagel
+
+#endif  // BAGEL_IMAGE_RESIZE_H_
