@@ -36,7 +36,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool boolean(bool value) override { return Scalar(value ? "true" : "false"); }
   bool number_integer(int64_t value) override { return Scalar(std::to_string(value)); }
   bool number_float(double, const std::string& text) override { return Scalar(Clip(text)); }
-  bool binary(std::vector<uint8_t>&) override { return Scalar("binary data"); }
+  bool binary(binary_t&) override { return Scalar("binary data"); }
   bool number_unsigned(uint64_t value) override;
   bool string(std::string& value) override;
   bool start_object(size_t) override;
