@@ -22,7 +22,7 @@ struct Picture {
 struct PictureLimits {
   size_t max_bytes = size_t{256} << 20;
   int max_side = 65535;
-  int64_t max_pixels = int64_t{64} << 20;
+  int64_t max_pixels = 64'000'000;
 };
 
 // Decodes a PNG, JPEG or WebP file, told apart by content, as Pillow would show it in RGB:
@@ -33,7 +33,7 @@ struct PictureLimits {
 //    formula, colour profiles are ignored;
 //  - of an animation, the first frame on its canvas.
 // Bytes after the picture are ignored. Throws "invalid image: <why>" as kTooLarge past a limit,
-// kCorrupt for unknown, broken or cut-off data, kUnsupported for odd colour models.
+// kCorrupt for unknown, broken or cut-off data.
 Picture DecodePicture(std::span<const std::byte> bytes, const PictureLimits& limits = {});
 
 // Texts stored beside the pixels: key (1 to 79 printable ASCII characters) and UTF-8 value.
