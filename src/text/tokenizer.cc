@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "formats/quote.h"
 #include "text/normalize.h"
 
 namespace bagel {
@@ -58,11 +59,11 @@ void Tokenizer::AddAddedTokens(const std::unordered_map<std::string, int32_t>& v
   added_tokens_ = ReadAddedTokens(file);
   for (const AddedToken& added : added_tokens_) {
     const auto index = static_cast<size_t>(added.id);
-    const std::string name = "the added token " + Quoted(added.text) + " with the id ";
+    const std::string name = "the added token " + Quote(added.text) + " with the id ";
     if (index >= token_bytes_.size()) token_bytes_.resize(index + 1);
     if (!token_bytes_[index].empty() && token_bytes_[index] != added.text) {
       ThrowCorrupt(file, "has " + name + std::to_string(added.id) + ", which vocab.json gives to " +
-                             Quoted(token_bytes_[index]));
+                             Quote(token_bytes_[index]));
     }
     const auto ordinary = vocabulary.find(added.text);
     if (ordinary != vocabulary.end() && ordinary->second != added.id) {
@@ -90,13 +91,13 @@ void Tokenizer::AddMerges(const std::unordered_map<std::string, int32_t>& vocabu
   for (const auto& [left, right] : ReadMerges(file)) {
     ++number;
     const auto name = [&] {
-      return "has as merge " + std::to_string(number) + " the pair " + Quoted(left) + " and " +
-             Quoted(right);
+      return "has as merge " + std::to_string(number) + " the pair " + Quote(left) + " and " +
+             Quote(right);
     };
     const auto find = [&](const std::string& bytes) {
       const auto found = vocabulary.find(bytes);
       if (found == vocabulary.end()) {
-        ThrowCorrupt(file, name() + ", but vocab.json has no token " + Quoted(bytes));
+        ThrowCorrupt(file, name() + ", but vocab.json has no token " + Quote(bytes));
       }
       return found->second;
     };
@@ -176,7 +177,7 @@ int32_t Tokenizer::SpecialId(std::string_view text) const {
   const auto found = std::find_if(added_tokens_.begin(), added_tokens_.end(),
                                   [text](const AddedToken& added) { return added.text == text; });
   if (found == added_tokens_.end()) {
-    ThrowCorrupt(folder_ / "tokenizer_config.json", "has no added token " + Quoted(text));
+    ThrowCorrupt(folder_ / "tokenizer_config.json", "has no added token " + Quote(text));
   }
   return found->id;
 }

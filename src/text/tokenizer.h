@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "text/bpe.h"
@@ -25,9 +26,10 @@ enum class Specials {
 // loaded; const methods may run on several threads at once.
 class Tokenizer {
  public:
-  // Reads vocab.json, merges.txt and tokenizer_config.json from `folder`. Throws kNotFound (a file
-  // is missing), kTooLarge (64 MiB, 8 MiB for the configuration), kUnsupported (added tokens that
-  // strip white space), kCorrupt (anything that contradicts itself; named with its value).
+  // Reads vocab.json, merges.txt and tokenizer_config.json from `folder`. Throws kNotFound,
+  // kInvalidArgument or kUnavailable (a file is missing, none, or locked), kTooLarge (64 MiB, 8 MiB
+  // for the configuration), kUnsupported (added tokens that strip white space), kCorrupt (what
+  // contradicts itself or its format; named with its value).
   static Tokenizer Load(const std::filesystem::path& folder);
 
   // Invalid parts of `text` are read as U+FFFD (as ReplaceInvalidUtf8 does). kParse takes the

@@ -3,21 +3,20 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstdio>
-#include <fstream>
-#include <limits>
-#include <memory>
-#include <nlohmann/json.hpp>
+#include <cstddef>
 #include <optional>
+#include <span>
+#include <string_view>
 #include <unordered_set>
+#include <utility>
 
 #include "base/error.h"
-#include "base/utf8.h"
+#include "formats/json.h"
+#include "formats/mapped_file.h"
+#include "formats/quote.h"
 
 namespace bagel {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr size_t kMaxVocabularyBytes = size_t{64} << 20;
 constexpr size_t kMaxMergesBytes = size_t{64} << 20;
@@ -29,29 +28,14 @@ constexpr size_t kMaxAddedTokenBytes = 1024;
   throw Error(ErrorKind::kCorrupt, file.string() + " " + what + ".");
 }
 
-std::string ReadFile(const std::filesystem::path& file, size_t max_bytes) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(file, error)) {
-    throw Error(ErrorKind::kNotFound, "There is no file " + file.string() + ".");
+std::string_view Content(const MappedFile& file, size_t max_bytes) {
+  const std::span<const std::byte> bytes = file.bytes();
+  if (bytes.size() > max_bytes) {
+    throw Error(ErrorKind::kTooLarge, file.path() + " has " + std::to_string(bytes.size()) +
+                                          " bytes, more than the limit of " +
+                                          std::to_string(max_bytes) + ".");
   }
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) {
-    throw Error(ErrorKind::kNotFound, "The file " + file.string() + " cannot be opened.");
-  }
-  std::string content;
-  std::vector<char> block(size_t{1} << 16);
-  while (stream.read(block.data(), static_cast<std::streamsize>(block.size())) ||
-         stream.gcount() > 0) {
-    content.append(block.data(), static_cast<size_t>(stream.gcount()));
-    if (content.size() > max_bytes) {
-      throw Error(ErrorKind::kTooLarge, file.string() + " is larger than the limit of " +
-                                            std::to_string(max_bytes) + " bytes.");
-    }
-  }
-  if (stream.bad()) {
-    throw Error(ErrorKind::kNotFound, "The file " + file.string() + " cannot be read.");
-  }
-  return content;
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 // GPT-2's printable stand-ins: printable Latin-1 characters are themselves, the other 68 bytes are
@@ -108,14 +92,14 @@ class VocabularyHandler : public nlohmann::json_sax<Json> {
     if (id >= static_cast<number_unsigned_t>(kMaxTokenId)) RejectId(std::to_string(id));
     std::optional<std::string> bytes = BytesOf(name_);
     if (!bytes || bytes->empty()) {
-      ThrowCorrupt(file_, "has the token " + Quoted(name_) +
+      ThrowCorrupt(file_, "has the token " + Quote(name_) +
                               ", which is not written in the byte-level alphabet");
     }
     if (used_.size() <= id) used_.resize(id + 1);
     if (used_[id]) ThrowCorrupt(file_, "gives the id " + std::to_string(id) + " twice");
     used_[id] = true;
     if (!ids_.emplace(*std::move(bytes), static_cast<int32_t>(id)).second) {
-      ThrowCorrupt(file_, "has the token " + Quoted(name_) + " twice");
+      ThrowCorrupt(file_, "has the token " + Quote(name_) + " twice");
     }
     return true;
   }
@@ -128,19 +112,18 @@ class VocabularyHandler : public nlohmann::json_sax<Json> {
   bool start_array(std::size_t) override { Reject("an array"); }
   bool end_object() override { return true; }
   bool end_array() override { return true; }
-  bool parse_error(std::size_t position, const std::string&,
-                   const nlohmann::detail::exception&) override {
+  bool parse_error(std::size_t position, const std::string&, const Json::exception&) override {
     ThrowCorrupt(file_, "is not valid JSON at byte " + std::to_string(position));
   }
 
  private:
   [[noreturn]] void Reject(const std::string& what) const {
     if (!inside_) ThrowCorrupt(file_, "holds " + what + " where an object is expected");
-    ThrowCorrupt(file_, "has " + what + " for the token " + Quoted(name_) + " instead of an id");
+    ThrowCorrupt(file_, "has " + what + " for the token " + Quote(name_) + " instead of an id");
   }
   [[noreturn]] void RejectId(const std::string& id) const {
     if (!inside_) Reject("a number");
-    ThrowCorrupt(file_, "has the id " + id.substr(0, 40) + " for the token " + Quoted(name_) +
+    ThrowCorrupt(file_, "has the id " + id.substr(0, 40) + " for the token " + Quote(name_) +
                             ", which is not a whole number from 0 to " +
                             std::to_string(kMaxTokenId - 1));
   }
@@ -152,21 +135,13 @@ class VocabularyHandler : public nlohmann::json_sax<Json> {
   bool inside_ = false;
 };
 
-Json ParseConfig(const std::filesystem::path& file) {
-  try {
-    return Json::parse(ReadFile(file, kMaxConfigBytes));
-  } catch (const Json::parse_error& error) {
-    ThrowCorrupt(file, "is not valid JSON at byte " + std::to_string(error.byte));
-  }
-}
-
 int32_t ParseAddedId(const std::filesystem::path& file, const std::string& key) {
   int32_t id = -1;
   const char* end = key.data() + key.size();
   const auto [stop, error] = std::from_chars(key.data(), end, id);
   const bool canonical = error == std::errc() && stop == end && std::to_string(id) == key;
   if (!canonical || id < 0 || id >= kMaxTokenId) {
-    ThrowCorrupt(file, "has the added token id " + Quoted(key) +
+    ThrowCorrupt(file, "has the added token id " + Quote(key) +
                            ", which is not a whole number from 0 to " +
                            std::to_string(kMaxTokenId - 1));
   }
@@ -200,7 +175,7 @@ AddedToken ReadAddedToken(const std::filesystem::path& file, const std::string& 
   for (const char* flag : {"lstrip", "rstrip", "single_word"}) {
     if (!ReadFlag(file, key, token, flag)) continue;
     throw Error(ErrorKind::kUnsupported, file.string() + " sets " + flag + " for the added token " +
-                                             Quoted(added.text) + ", which is not supported.");
+                                             Quote(added.text) + ", which is not supported.");
   }
   added.special = ReadFlag(file, key, token, "special");
   return added;
@@ -210,14 +185,15 @@ AddedToken ReadAddedToken(const std::filesystem::path& file, const std::string& 
 
 std::unordered_map<std::string, int32_t> ReadVocabulary(const std::filesystem::path& file) {
   VocabularyHandler handler(file);
-  Json::sax_parse(ReadFile(file, kMaxVocabularyBytes), &handler);
+  const MappedFile mapped(file.string());
+  Json::sax_parse(Content(mapped, kMaxVocabularyBytes), &handler);
   return handler.Take();
 }
 
 std::vector<std::pair<std::string, std::string>> ReadMerges(const std::filesystem::path& file) {
-  const std::string content = ReadFile(file, kMaxMergesBytes);
+  const MappedFile mapped(file.string());
   std::vector<std::pair<std::string, std::string>> merges;
-  std::string_view rest = content;
+  std::string_view rest = Content(mapped, kMaxMergesBytes);
   for (size_t number = 1; !rest.empty(); ++number) {
     const size_t length = std::min(rest.find('\n'), rest.size());
     std::string_view line = rest.substr(0, length);
@@ -231,7 +207,7 @@ std::vector<std::pair<std::string, std::string>> ReadMerges(const std::filesyste
       right = BytesOf(line.substr(space + 1));
     }
     if (!left || !right || left->empty() || right->empty()) {
-      ThrowCorrupt(file, "has line " + std::to_string(number) + ", " + Quoted(line) +
+      ThrowCorrupt(file, "has line " + std::to_string(number) + ", " + Quote(line) +
                              ", which is not two tokens in the byte-level alphabet");
     }
     merges.emplace_back(*std::move(left), *std::move(right));
@@ -240,7 +216,7 @@ std::vector<std::pair<std::string, std::string>> ReadMerges(const std::filesyste
 }
 
 std::vector<AddedToken> ReadAddedTokens(const std::filesystem::path& file) {
-  const Json config = ParseConfig(file);
+  const Json config = ReadJsonFile(file.string(), {.max_bytes = kMaxConfigBytes});
   if (!config.is_object()) ThrowCorrupt(file, "is not a JSON object");
   std::vector<AddedToken> tokens;
   const auto decoder = config.find("added_tokens_decoder");
@@ -254,19 +230,13 @@ std::vector<AddedToken> ReadAddedTokens(const std::filesystem::path& file) {
   for (const auto& [key, token] : decoder->items()) {
     tokens.push_back(ReadAddedToken(file, key, token));
     if (!texts.insert(tokens.back().text).second) {
-      ThrowCorrupt(file, "has the added token " + Quoted(tokens.back().text) + " twice");
+      ThrowCorrupt(file, "has the added token " + Quote(tokens.back().text) + " twice");
     }
   }
   std::stable_sort(tokens.begin(), tokens.end(), [](const AddedToken& a, const AddedToken& b) {
     return a.text.size() > b.text.size();
   });
   return tokens;
-}
-
-std::string Quoted(std::string_view value) {
-  constexpr size_t kMaxShown = 60;
-  const std::string shown = ReplaceInvalidUtf8(value.substr(0, kMaxShown));
-  return "'" + shown + (value.size() > kMaxShown ? "..." : "") + "'";
 }
 
 }  // namespace bagel

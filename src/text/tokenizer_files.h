@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
-#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -21,8 +20,8 @@ struct AddedToken {
   bool special = false;
 };
 
-// All three throw kNotFound for a missing file, kTooLarge for one that passes its size limit, and
-// kCorrupt with the file's name and the offending value.
+// All three throw as MappedFile does for a file that is missing or cannot be read, kTooLarge for
+// one that passes its size limit, and kCorrupt with the file's name and the offending value.
 
 // vocab.json: from a token's bytes (not their printable stand-ins) to its id.
 std::unordered_map<std::string, int32_t> ReadVocabulary(const std::filesystem::path& file);
@@ -33,9 +32,6 @@ std::vector<std::pair<std::string, std::string>> ReadMerges(const std::filesyste
 // `added_tokens_decoder` of tokenizer_config.json, the longest text first. Throws kUnsupported for
 // tokens that take neighbouring white space or want word borders (lstrip, rstrip, single_word).
 std::vector<AddedToken> ReadAddedTokens(const std::filesystem::path& file);
-
-// `value` between quotes for a message: cut when long, well-formed UTF-8 in any case.
-std::string Quoted(std::string_view value);
 
 }  // namespace bagel
 

@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <random>
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "formats/json.h"
 #include "text/normalize.h"
 #include "text/protocol.h"
 
@@ -34,7 +34,7 @@ std::vector<Case> GoldenCases() {
   std::ifstream stream("tests/golden/tokenizer/cases.jsonl");
   std::vector<Case> cases;
   for (std::string line; std::getline(stream, line);) {
-    const auto json = nlohmann::json::parse(line);
+    const Json json = ParseJson(line, "cases.jsonl");
     cases.push_back({json["text"], json["ids"], json["decoded"]});
   }
   return cases;
