@@ -1,0 +1,113 @@
+#include "cpu/linear.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "cpu/tile.h"
+#include "cpu/weights.h"
+
+namespace bagel {
+namespace {
+
+// Weight rows of one task. Its rows of the weight stay in the second-level cache while all groups
+// of x pass by; the more rows, the less often x is read.
+constexpr int64_t TaskRows(float) { return 48; }
+constexpr int64_t TaskRows(uint16_t) { return 128; }
+// Columns of x and of the weight that are multiplied before the next ones are packed.
+constexpr int64_t kColumnBlock = 3584;
+
+void PackGroup(const float* x, int64_t stride, int64_t count, int64_t k, float* packed) {
+  PackGroupF32(x, stride, count, k, packed);
+}
+void PackGroup(const float* x, int64_t stride, int64_t count, int64_t k, uint16_t* packed) {
+  PackGroupBF16(x, stride, count, k, packed);
+}
+
+int64_t PaddedK(float, int64_t k) { return k; }
+int64_t PaddedK(uint16_t, int64_t k) { return PadKBF16(k); }
+
+void Multiply(const float* w, int64_t row_stride, int64_t n, int64_t k, const float* packed,
+              float* c, int64_t c_stride) {
+  MultiplyF32(w, row_stride, 1, n, k, packed, c, c_stride, false);
+}
+void Multiply(const uint16_t* w, int64_t row_stride, int64_t n, int64_t k, const uint16_t* packed,
+              float* c, int64_t c_stride) {
+  MultiplyBF16(w, row_stride, n, k, packed, c, c_stride, false);
+}
+
+}  // namespace
+
+CpuLinear::CpuLinear(ThreadPool& pool, bool bf16_products)
+    : pool_(pool), bf16_products_(bf16_products), threads_(static_cast<size_t>(pool.threads())) {}
+
+void CpuLinear::Run(const Tensor& y, const Tensor& x, const Weight& weight, bool add) {
+  if (x.rows <= kMaxDotRows) {
+    RunFewRows(y, x, weight, add);
+  } else if (bf16_products_) {
+    RunManyRows<uint16_t>(y, x, weight, add);
+  } else {
+    RunManyRows<float>(y, x, weight, add);
+  }
+}
+
+void CpuLinear::RunFewRows(const Tensor& y, const Tensor& x, const Weight& weight, bool add) {
+  // About 64 KB of weights a task: short enough to balance, long enough for the prefetcher.
+  const int64_t rows = std::clamp<int64_t>((1 << 16) / WeightRowBytes(weight), 1, 64);
+  pool_.ParallelFor((weight.out + rows - 1) / rows, [&](int64_t task, int) {
+    const int64_t first = task * rows;
+    DotRows(weight, first, std::min(weight.out, first + rows), x.f32(), x.stride, x.rows, add,
+            y.f32(), y.stride);
+  });
+}
+
+template <typename T>
+void CpuLinear::RunManyRows(const Tensor& y, const Tensor& x, const Weight& weight, bool add) {
+  for (int64_t first = 0; first < weight.in; first += kColumnBlock)
+    RunColumnBlock<T>(y, x, weight, add || first > 0, first,
+                      std::min(kColumnBlock, weight.in - first));
+}
+
+template <typename T>
+void CpuLinear::RunColumnBlock(const Tensor& y, const Tensor& x, const Weight& weight, bool add,
+                               int64_t first, int64_t count) {
+  const int64_t k = PaddedK(T(), count);
+  const int64_t groups = (x.rows + kGroup - 1) / kGroup;
+  T* packed = packed_.Get<T>(groups * kGroup * k);
+  pool_.ParallelFor(groups, [&](int64_t group, int) {
+    PackGroup(x.f32(group * kGroup) + first, x.stride, std::min(kGroup, x.rows - group * kGroup),
+              count, packed + group * kGroup * k);
+  });
+  const bool in_place =
+      std::is_same_v<T, uint16_t> && weight.format == WeightFormat::kBF16 && k == count;
+  pool_.ParallelFor((weight.out + TaskRows(T()) - 1) / TaskRows(T()), [&](int64_t task,
+                                                                          int thread) {
+    PerThread& scratch = threads_[static_cast<size_t>(thread)];
+    const int64_t n = task * TaskRows(T()), rows = std::min(TaskRows(T()), weight.out - n);
+    const T* w = static_cast<const T*>(weight.data) + n * weight.in + first;
+    int64_t row_stride = weight.in;
+    if (!in_place) {
+      T* unpacked = scratch.rows.Get<T>(rows * k);
+      for (int64_t row = 0; row < rows; ++row) {
+        T* values = unpacked + row * k;
+        if constexpr (std::is_same_v<T, float>) {
+          UnpackColumns(weight, n + row, first, count, values);
+        } else {
+          float* exact = scratch.values.Get<float>(count);
+          UnpackColumns(weight, n + row, first, count, exact);
+          ConvertToBF16(exact, count, values);
+        }
+        std::fill(values + count, values + k, T(0));
+      }
+      w = unpacked;
+      row_stride = k;
+    }
+    const int64_t c_stride = groups * kGroup;
+    float* c = scratch.sums.Get<float>(rows * c_stride);
+    for (int64_t group = 0; group < groups; ++group)
+      Multiply(w, row_stride, rows, k, packed + group * kGroup * k, c + group * kGroup, c_stride);
+    const float* bias = weight.bias && first == 0 ? weight.bias + n : nullptr;
+    TransposeOut(c, c_stride, rows, x.rows, bias, add, y.f32() + n, y.stride);
+  });
+}
+
+}  // namespace bagel

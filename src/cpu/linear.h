@@ -1,0 +1,42 @@
+// y = x W^T + bias for every weight format and row count.
+#ifndef BAGEL_CPU_LINEAR_H_
+#define BAGEL_CPU_LINEAR_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "cpu/scratch.h"
+#include "tensor/tensor.h"
+#include "tensor/weight.h"
+
+namespace bagel {
+
+class CpuLinear {
+ public:
+  // `bf16_products`: more than a few rows are multiplied as bf16 values with f32 sums.
+  CpuLinear(ThreadPool& pool, bool bf16_products);
+
+  // Ops::Linear and, with `add`, Ops::LinearAdd.
+  void Run(const Tensor& y, const Tensor& x, const Weight& weight, bool add);
+
+ private:
+  void RunFewRows(const Tensor& y, const Tensor& x, const Weight& weight, bool add);
+  template <typename T>
+  void RunManyRows(const Tensor& y, const Tensor& x, const Weight& weight, bool add);
+  template <typename T>
+  void RunColumnBlock(const Tensor& y, const Tensor& x, const Weight& weight, bool add,
+                      int64_t first, int64_t count);
+
+  ThreadPool& pool_;
+  bool bf16_products_;
+  Scratch packed_;
+  struct PerThread {
+    Scratch rows, sums, values;
+  };
+  std::vector<PerThread> threads_;
+};
+
+}  // namespace bagel
+
+#endif  // BAGEL_CPU_LINEAR_H_

@@ -1,0 +1,100 @@
+#include "cpu/tile.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/tile.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+
+HWY_BEFORE_NAMESPACE();
+namespace bagel::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using F32Tag = hn::CappedTag<float, 16>;
+constexpr F32Tag kTag;
+constexpr int kLanes = static_cast<int>(hn::MaxLanes(F32Tag()));
+constexpr int kVectors = static_cast<int>(kGroup) / kLanes;  // of one packed group
+// Rows of w multiplied at once: their sums fill the registers, 24 of 32 or 12 of 16.
+constexpr int kRows = kLanes == 16 ? 12 : 3;
+
+template <int kRowCount>
+HWY_INLINE void MultiplyRows(const float* HWY_RESTRICT w, int64_t row_stride, int64_t k_stride,
+                             int64_t k, const float* HWY_RESTRICT packed, float* HWY_RESTRICT c,
+                             int64_t c_stride, bool accumulate) {
+  using V = hn::Vec<F32Tag>;
+  V sums[kRowCount][kVectors];
+  for (int r = 0; r < kRowCount; ++r) {
+    for (int v = 0; v < kVectors; ++v)
+      sums[r][v] = accumulate ? hn::LoadU(kTag, c + r * c_stride + v * kLanes) : hn::Zero(kTag);
+  }
+  for (int64_t i = 0; i < k; ++i) {
+    V x[kVectors];
+    for (int v = 0; v < kVectors; ++v) x[v] = hn::LoadU(kTag, packed + v * kLanes);
+    for (int r = 0; r < kRowCount; ++r) {
+      const V factor = hn::Set(kTag, w[r * row_stride]);
+      for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(factor, x[v], sums[r][v]);
+    }
+    packed += kGroup;
+    w += k_stride;
+  }
+  for (int r = 0; r < kRowCount; ++r) {
+    for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[r][v], kTag, c + r * c_stride + v * kLanes);
+  }
+}
+
+void MultiplyF32(const float* w, int64_t row_stride, int64_t k_stride, int64_t n, int64_t k,
+                 const float* packed, float* c, int64_t c_stride, bool accumulate) {
+  while (n >= kRows) {
+    MultiplyRows<kRows>(w, row_stride, k_stride, k, packed, c, c_stride, accumulate);
+    w += kRows * row_stride;
+    c += kRows * c_stride;
+    n -= kRows;
+  }
+  for (; n > 0; --n, w += row_stride, c += c_stride)
+    MultiplyRows<1>(w, row_stride, k_stride, k, packed, c, c_stride, accumulate);
+}
+
+}  // namespace bagel::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace bagel {
+
+HWY_EXPORT(MultiplyF32);
+
+void MultiplyF32(const float* w, int64_t row_stride, int64_t k_stride, int64_t n, int64_t k,
+                 const float* packed, float* c, int64_t c_stride, bool accumulate) {
+  HWY_DYNAMIC_DISPATCH(MultiplyF32)
+  (w, row_stride, k_stride, n, k, packed, c, c_stride, accumulate);
+}
+
+void PackGroupF32(const float* x, int64_t stride, int64_t count, int64_t k, float* packed) {
+  // Blocks of 16 k keep the 32 source lines and the destination in the first-level cache.
+  constexpr int64_t kBlock = 16;
+  for (int64_t first = 0; first < k; first += kBlock) {
+    const int64_t last = std::min(k, first + kBlock);
+    for (int64_t m = 0; m < kGroup; ++m) {
+      for (int64_t i = first; i < last; ++i)
+        packed[i * kGroup + m] = m < count ? x[m * stride + i] : 0.0f;
+    }
+  }
+}
+
+void TransposeOut(const float* c, int64_t c_stride, int64_t n_count, int64_t rows,
+                  const float* bias, bool add, float* y, int64_t y_stride) {
+  constexpr int64_t kBlock = 16;
+  for (int64_t first = 0; first < rows; first += kBlock) {
+    const int64_t last = std::min(rows, first + kBlock);
+    for (int64_t n = 0; n < n_count; ++n) {
+      const float offset = bias ? bias[n] : 0.0f;
+      for (int64_t m = first; m < last; ++m) {
+        float& out = y[m * y_stride + n];
+        out = c[n * c_stride + m] + offset + (add ? out : 0.0f);
+      }
+    }
+  }
+}
+
+}  // namespace bagel
+#endif  // HWY_ONCE

@@ -1,0 +1,52 @@
+// The products everything large is made of: rows times packed columns.
+//
+// Linear layers and attention both compute C[n][m] = sum_k W[n][k] X[m][k] with W taken row by row
+// as it lies and X packed once into groups of 32 columns, so that a vector holds 32 (or 16, 8, 4)
+// different m and nothing is ever summed across lanes.
+#ifndef BAGEL_CPU_TILE_H_
+#define BAGEL_CPU_TILE_H_
+
+#include <cstdint>
+
+namespace bagel {
+
+// Columns of one packed group.
+inline constexpr int64_t kGroup = 32;
+
+// Packs up to 32 rows of x, `count` of them there, into [k][32]: packed[k][m] = x[m * stride + k];
+// columns past `count` are 0.
+void PackGroupF32(const float* x, int64_t stride, int64_t count, int64_t k, float* packed);
+
+// c[n][0..32) (+)= sum_k w[n * row_stride + k * k_stride] * packed[k][0..32), f32 throughout.
+// c has `c_stride` floats a row.
+void MultiplyF32(const float* w, int64_t row_stride, int64_t k_stride, int64_t n, int64_t k,
+                 const float* packed, float* c, int64_t c_stride, bool accumulate);
+
+// y[m * y_stride + n] (+)= c[n][m] (+ bias[n]) for m < rows, n < n_count; c has `c_stride` floats a
+// row. bias may be null.
+void TransposeOut(const float* c, int64_t c_stride, int64_t n_count, int64_t rows,
+                  const float* bias, bool add, float* y, int64_t y_stride);
+
+// bf16 products with f32 sums, for processors that have AMX or AVX512-BF16.
+bool HasBF16Products();
+const char* BF16ProductsName();  // "amx", "avx512-bf16", "none"
+// k, rounded up to what the bf16 kernels take; the padding of rows and packed groups is zero.
+constexpr int64_t PadKBF16(int64_t k) { return (k + 31) / 32 * 32; }
+
+// As PackGroupF32, into bf16 pairs [PadKBF16(k) / 2][32][2].
+void PackGroupBF16(const float* x, int64_t stride, int64_t count, int64_t k, uint16_t* packed);
+
+// c[n][0..32) (+)= sum_k w[n * row_stride + k] * packed, w and packed bf16, k a multiple of 32.
+void MultiplyBF16(const uint16_t* w, int64_t row_stride, int64_t n, int64_t k,
+                  const uint16_t* packed, float* c, int64_t c_stride, bool accumulate);
+
+// rows [k][32] f32, k even -> bf16 pairs [k / 2][32][2]: sums of one product as columns of the
+// next.
+void PackPairsBF16(const float* rows, int64_t k, uint16_t* packed);
+
+// Round to nearest even; in and out do not overlap.
+void ConvertToBF16(const float* in, int64_t count, uint16_t* out);
+
+}  // namespace bagel
+
+#endif  // BAGEL_CPU_TILE_H_

@@ -1,0 +1,166 @@
+#include "cpu/weights.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/weights.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "base/error.h"
+#include "quant/half.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace bagel::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using F32Tag = hn::CappedTag<float, 16>;
+using V = hn::Vec<F32Tag>;
+constexpr F32Tag kTag;
+constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(F32Tag()));
+
+// One row of a weight, from which kLanes values at a time come as f32. `One` reads a single value.
+struct F32Row {
+  const float* values;
+  F32Row(const Weight& weight, int64_t row)
+      : values(static_cast<const float*>(weight.data) + row * weight.in) {}
+  HWY_INLINE V Load(int64_t i) const { return hn::LoadU(kTag, values + i); }
+  float One(int64_t i) const { return values[i]; }
+};
+
+struct F16Row {
+  const uint16_t* values;
+  F16Row(const Weight& weight, int64_t row)
+      : values(static_cast<const uint16_t*>(weight.data) + row * weight.in) {}
+  HWY_INLINE V Load(int64_t i) const {
+    const hn::Rebind<uint16_t, F32Tag> half_bits;
+    const hn::Rebind<hwy::float16_t, F32Tag> half;
+    return hn::PromoteTo(kTag, hn::BitCast(half, hn::LoadU(half_bits, values + i)));
+  }
+  float One(int64_t i) const { return F16ToF32(values[i]); }
+};
+
+struct BF16Row {
+  const uint16_t* values;
+  BF16Row(const Weight& weight, int64_t row)
+      : values(static_cast<const uint16_t*>(weight.data) + row * weight.in) {}
+  HWY_INLINE V Load(int64_t i) const {
+    const hn::Rebind<uint16_t, F32Tag> half;
+    const hn::Rebind<uint32_t, F32Tag> whole;
+    return hn::BitCast(kTag, hn::ShiftLeft<16>(hn::PromoteTo(whole, hn::LoadU(half, values + i))));
+  }
+  float One(int64_t i) const { return BF16ToF32(values[i]); }
+};
+
+struct Int8Row {
+  const int8_t* codes;
+  const uint16_t* scales;
+  Int8Row(const Weight& weight, int64_t row)
+      : codes(static_cast<const int8_t*>(weight.data) + row * weight.in),
+        scales(static_cast<const uint16_t*>(weight.scales) + row * ScaleBlocks(weight.in)) {}
+  HWY_INLINE V Load(int64_t i) const {
+    const hn::Rebind<int8_t, F32Tag> narrow;
+    const hn::Rebind<int32_t, F32Tag> wide;
+    const V code = hn::ConvertTo(kTag, hn::PromoteTo(wide, hn::LoadU(narrow, codes + i)));
+    return hn::Mul(code, hn::Set(kTag, F16ToF32(scales[i / kInt8BlockSize])));
+  }
+  float One(int64_t i) const {
+    return static_cast<float>(codes[i]) * F16ToF32(scales[i / kInt8BlockSize]);
+  }
+};
+
+template <typename Row, int kXRows>
+void DotRowsOf(const Weight& weight, int64_t first, int64_t last, const float* x, int64_t x_stride,
+               bool add, float* y, int64_t y_stride) {
+  const int64_t in = weight.in;
+  const int64_t even = in / (2 * kLanes) * (2 * kLanes);
+  for (int64_t n = first; n < last; ++n) {
+    const Row row(weight, n);
+    V sums[kXRows][2];
+    for (int m = 0; m < kXRows; ++m) sums[m][0] = sums[m][1] = hn::Zero(kTag);
+    for (int64_t i = 0; i < even; i += 2 * kLanes) {
+      const V w0 = row.Load(i), w1 = row.Load(i + kLanes);
+      for (int m = 0; m < kXRows; ++m) {
+        const float* values = x + m * x_stride + i;
+        sums[m][0] = hn::MulAdd(w0, hn::LoadU(kTag, values), sums[m][0]);
+        sums[m][1] = hn::MulAdd(w1, hn::LoadU(kTag, values + kLanes), sums[m][1]);
+      }
+    }
+    const float bias = weight.bias ? weight.bias[n] : 0.0f;
+    for (int m = 0; m < kXRows; ++m) {
+      float sum = hn::GetLane(hn::SumOfLanes(kTag, hn::Add(sums[m][0], sums[m][1])));
+      for (int64_t i = even; i < in; ++i) sum += row.One(i) * x[m * x_stride + i];
+      float& out = y[m * y_stride + n];
+      out = sum + bias + (add ? out : 0.0f);
+    }
+  }
+}
+
+template <typename Row>
+void DotRowsFor(const Weight& weight, int64_t first, int64_t last, const float* x, int64_t x_stride,
+                int64_t rows, bool add, float* y, int64_t y_stride) {
+  using Function =
+      void (*)(const Weight&, int64_t, int64_t, const float*, int64_t, bool, float*, int64_t);
+  static constexpr Function kByRows[kMaxDotRows] = {
+      DotRowsOf<Row, 1>, DotRowsOf<Row, 2>, DotRowsOf<Row, 3>, DotRowsOf<Row, 4>,
+      DotRowsOf<Row, 5>, DotRowsOf<Row, 6>, DotRowsOf<Row, 7>, DotRowsOf<Row, 8>};
+  kByRows[rows - 1](weight, first, last, x, x_stride, add, y, y_stride);
+}
+
+void DotRows(const Weight& weight, int64_t first, int64_t last, const float* x, int64_t x_stride,
+             int64_t rows, bool add, float* y, int64_t y_stride) {
+  switch (weight.format) {
+    case WeightFormat::kF32:
+      return DotRowsFor<F32Row>(weight, first, last, x, x_stride, rows, add, y, y_stride);
+    case WeightFormat::kF16:
+      return DotRowsFor<F16Row>(weight, first, last, x, x_stride, rows, add, y, y_stride);
+    case WeightFormat::kBF16:
+      return DotRowsFor<BF16Row>(weight, first, last, x, x_stride, rows, add, y, y_stride);
+    case WeightFormat::kInt8Block64:
+      return DotRowsFor<Int8Row>(weight, first, last, x, x_stride, rows, add, y, y_stride);
+  }
+}
+
+template <typename Row>
+void UnpackColumnsOf(const Weight& weight, int64_t row_index, int64_t first, int64_t count,
+                     float* values) {
+  const Row row(weight, row_index);
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) hn::StoreU(row.Load(first + i), kTag, values + i);
+  for (; i < count; ++i) values[i] = row.One(first + i);
+}
+
+void UnpackColumns(const Weight& weight, int64_t row, int64_t first, int64_t count, float* values) {
+  switch (weight.format) {
+    case WeightFormat::kF32:
+      return UnpackColumnsOf<F32Row>(weight, row, first, count, values);
+    case WeightFormat::kF16:
+      return UnpackColumnsOf<F16Row>(weight, row, first, count, values);
+    case WeightFormat::kBF16:
+      return UnpackColumnsOf<BF16Row>(weight, row, first, count, values);
+    case WeightFormat::kInt8Block64:
+      return UnpackColumnsOf<Int8Row>(weight, row, first, count, values);
+  }
+}
+
+}  // namespace bagel::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace bagel {
+
+HWY_EXPORT(DotRows);
+HWY_EXPORT(UnpackColumns);
+
+void DotRows(const Weight& weight, int64_t first, int64_t last, const float* x, int64_t x_stride,
+             int64_t rows, bool add, float* y, int64_t y_stride) {
+  CHECK(rows >= 1 && rows <= kMaxDotRows);
+  HWY_DYNAMIC_DISPATCH(DotRows)(weight, first, last, x, x_stride, rows, add, y, y_stride);
+}
+
+void UnpackColumns(const Weight& weight, int64_t row, int64_t first, int64_t count, float* values) {
+  // A vector must not straddle two blocks that have different scales.
+  CHECK(weight.format != WeightFormat::kInt8Block64 || first % kInt8BlockSize == 0);
+  HWY_DYNAMIC_DISPATCH(UnpackColumns)(weight, row, first, count, values);
+}
+
+}  // namespace bagel
+#endif  // HWY_ONCE

@@ -1,0 +1,71 @@
+// The engine: one model on one device, one worker thread, many requests.
+#ifndef BAGEL_ENGINE_ENGINE_H_
+#define BAGEL_ENGINE_ENGINE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "engine/request.h"
+
+namespace bagel {
+
+struct EngineOptions {
+  std::filesystem::path model;  // a checkpoint folder in the published layout
+  std::string device = "auto";  // "cpu", "cuda", "cuda:N", "auto"
+  int threads = 0;              // CPU threads; 0 = all this process may use
+  bool exact = false;           // f32 products only, no faster approximations
+  int64_t context_tokens = 0;   // longest context of one request; 0 = 8192 or the model's limit
+  int max_sessions = 4;         // requests decoded together
+  int max_queue = 512;          // requests waiting beyond that
+};
+
+struct ModelInfo {
+  std::string name;          // the folder's name, or "name" in bagel.json
+  std::string device;        // in words: "cpu (2 threads, bf16 products)"
+  int64_t parameters = 0;    // elements of all tensors in ema.safetensors
+  int64_t bytes = 0;         // their size as stored
+  std::string quantization;  // the format most decoder weights have: "BF16", "F16", "INT8_B64", ...
+  int64_t context_tokens = 0;  // longest context of one request
+  int64_t hidden_size = 0;
+  int64_t modified_unix_ns = 0;  // of ema.safetensors
+  std::string digest;            // 64 hex digits that change with the files (names, sizes, times)
+  double load_ms = 0;
+};
+
+// One submitted request. Dropping it does not cancel it.
+class Job {
+ public:
+  // The request ends at its next step with finish_reason cancelled; without effect once it has
+  // ended.
+  void Cancel() { cancelled_ = true; }
+  bool cancelled() const { return cancelled_; }
+
+ private:
+  std::atomic<bool> cancelled_{false};
+};
+
+class Engine {
+ public:
+  // Maps the weights and starts the worker. Throws Error naming file, tensor, expected and found.
+  static std::unique_ptr<Engine> Load(const EngineOptions& options);
+
+  virtual ~Engine() = default;  // cancels what runs, answers what waits with kUnavailable
+
+  // Thread-safe; returns at once. Throws kInvalidArgument for a request that cannot run (no parts,
+  // option out of range) and kUnavailable ("server busy, please try again.  maximum pending
+  // requests exceeded") when the queue is full. What goes wrong later arrives as an Error event.
+  virtual std::shared_ptr<Job> Submit(TextRequest request, EventHandler handler) = 0;
+
+  virtual const ModelInfo& info() const = 0;
+
+  // Submit and wait; `on_piece` (may be empty) is called on the worker thread. Throws the Error
+  // that the request ended with.
+  TextResult Run(TextRequest request, const std::function<void(const TextPiece&)>& on_piece);
+};
+
+}  // namespace bagel
+
+#endif  // BAGEL_ENGINE_ENGINE_H_

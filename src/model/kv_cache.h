@@ -1,0 +1,63 @@
+// The memory of contexts: keys and values in pages, and who holds which page.
+#ifndef BAGEL_MODEL_KV_CACHE_H_
+#define BAGEL_MODEL_KV_CACHE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "model/config.h"
+#include "tensor/ops.h"
+
+namespace bagel {
+
+// All layers' pages on one device. Page p exists in every layer.
+class KvPool {
+ public:
+  // Takes pages * layers * 2 * kv_heads * kKvPageTokens * head_dim elements of the device's KvType.
+  // Throws kOutOfMemory.
+  KvPool(Ops& ops, const LlmConfig& config, int64_t pages);
+  ~KvPool();
+  KvPool(const KvPool&) = delete;
+  KvPool& operator=(const KvPool&) = delete;
+
+  const KvLayer& layer(int64_t index) const { return layers_[static_cast<size_t>(index)]; }
+  int64_t free_pages() const { return static_cast<int64_t>(free_.size()); }
+
+  // Throws kOutOfMemory when none is free.
+  int32_t TakePage();
+  void GivePage(int32_t page) { free_.push_back(page); }
+
+ private:
+  Ops& ops_;
+  std::vector<KvLayer> layers_;
+  std::vector<int32_t> free_;  // the last one is handed out first
+};
+
+// One timeline: the tokens seen so far. The rope position runs apart from the length, since all
+// tokens of a picture share one position.
+class Context {
+ public:
+  explicit Context(KvPool& pool) : pool_(&pool) {}
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  int64_t length() const { return length_; }
+  int64_t rope() const { return rope_; }
+  const std::vector<int32_t>& pages() const { return pages_; }
+
+  // Makes room for `tokens` more. Throws kOutOfMemory; what was there stays.
+  void Reserve(int64_t tokens);
+  // Counts tokens that a finished step has stored.
+  void Advance(int64_t tokens, int64_t rope_positions);
+
+ private:
+  KvPool* pool_;
+  std::vector<int32_t> pages_;
+  int64_t length_ = 0;
+  int64_t rope_ = 0;
+};
+
+}  // namespace bagel
+
+#endif  // BAGEL_MODEL_KV_CACHE_H_

@@ -1,0 +1,59 @@
+#include "model/mot.h"
+
+#include <algorithm>
+
+namespace bagel {
+namespace {
+
+// Rows whose gate and up activations exist at once; more rows go in equal chunks, since the two
+// are by far the widest tensors of a step.
+constexpr int64_t kMaxMlpRows = 2304;
+
+// hidden += down(silu(gate(x)) * up(x)), x = norm(hidden).
+void MlpForward(Ops& ops, Workspace& workspace, const LlmConfig& config, const ExpertLayer& expert,
+                const Tensor& hidden) {
+  const int64_t chunks = (hidden.rows + kMaxMlpRows - 1) / kMaxMlpRows;
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    const int64_t first = hidden.rows * chunk / chunks;
+    const Tensor rows = hidden.Rows(first, hidden.rows * (chunk + 1) / chunks - first);
+    const Workspace::Scope scope(workspace);
+    const DType type = ops.ActivationType();
+    const Tensor x = workspace.Take(type, rows.rows, config.hidden);
+    const Tensor gate = workspace.Take(type, rows.rows, config.intermediate);
+    const Tensor up = workspace.Take(type, rows.rows, config.intermediate);
+    ops.RmsNorm(x, rows, expert.post_attention_norm, config.rms_eps);
+    ops.Linear(gate, x, expert.gate);
+    ops.Linear(up, x, expert.up);
+    ops.SwiGlu(gate, gate, up);
+    ops.LinearAdd(rows, gate, expert.down);
+  }
+}
+
+}  // namespace
+
+void DecoderLayerForward(Ops& ops, Workspace& workspace, const LlmConfig& config,
+                         const DecoderLayer& layer, const KvLayer& cache, const Tensor& hidden) {
+  const ExpertLayer& expert = layer.und;
+  {
+    const Workspace::Scope scope(workspace);
+    const DType type = ops.ActivationType();
+    const int64_t rows = hidden.rows;
+    const Tensor x = workspace.Take(type, rows, config.hidden);
+    const Tensor q = workspace.Take(type, rows, config.heads * config.head_dim);
+    const Tensor k = workspace.Take(type, rows, config.kv_heads * config.head_dim);
+    const Tensor v = workspace.Take(type, rows, config.kv_heads * config.head_dim);
+    ops.RmsNorm(x, hidden, expert.input_norm, config.rms_eps);
+    ops.Linear(q, x, expert.q);
+    ops.Linear(k, x, expert.k);
+    ops.Linear(v, x, expert.v);
+    ops.HeadNormRope(q, expert.q_norm, config.head_dim, config.rms_eps, config.rope_theta, 0);
+    ops.HeadNormRope(k, expert.k_norm, config.head_dim, config.rms_eps, config.rope_theta, 0);
+    ops.KvAppend(cache, k, v);
+    const Tensor attention = workspace.Take(type, rows, config.heads * config.head_dim);
+    ops.Attention(attention, q, cache);
+    ops.LinearAdd(hidden, attention, expert.o);
+  }
+  MlpForward(ops, workspace, config, expert, hidden);
+}
+
+}  // namespace bagel

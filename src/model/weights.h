@@ -1,0 +1,90 @@
+// The model's weights by meaning. weights.cc is the only file that knows checkpoint names.
+#ifndef BAGEL_MODEL_WEIGHTS_H_
+#define BAGEL_MODEL_WEIGHTS_H_
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "formats/safetensors.h"
+#include "model/config.h"
+#include "tensor/ops.h"
+#include "tensor/weight.h"
+
+namespace bagel {
+
+struct LayerNormWeights {
+  const float* weight = nullptr;
+  const float* bias = nullptr;
+};
+
+// One transformer layer of the vision encoder (SigLIP).
+struct VitLayer {
+  LayerNormWeights norm1, norm2;
+  Weight q, k, v, out;
+  Weight fc1, fc2;
+};
+
+// One expert's share of a decoder layer (Qwen2 with per-head norms of q and k).
+struct ExpertLayer {
+  const float* input_norm = nullptr;
+  const float* post_attention_norm = nullptr;
+  const float* q_norm = nullptr;
+  const float* k_norm = nullptr;
+  Weight q, k, v, o;
+  Weight gate, up, down;
+};
+
+struct DecoderLayer {
+  ExpertLayer und;
+};
+
+struct BagelWeights {
+  Weight embed_tokens;  // [vocabulary, hidden]
+  Weight lm_head;       // [vocabulary, hidden]
+  const float* final_norm_und = nullptr;
+  std::vector<DecoderLayer> layers;
+
+  Weight vit_patch_embedding;     // [vit hidden, 3 * patch * patch]
+  Weight vit_position_embedding;  // [side * side, vit hidden]
+  std::vector<VitLayer> vit_layers;
+  LayerNormWeights vit_post_norm;
+  Weight connector_fc1, connector_fc2;
+  Weight vit_pos_embed;  // [side * side, hidden]
+};
+
+// Owns the mapped files and the vectors that were converted to f32.
+class LoadedWeights {
+ public:
+  // Reads `<folder>/ema.safetensors` (or sharded, see formats/safetensors.h) for the device of
+  // `ops`. Matrices stay as they are stored; norms and biases become f32. Throws Error naming file,
+  // tensor, expected and found.
+  LoadedWeights(const std::filesystem::path& folder, const BagelConfig& config, Ops& ops);
+  ~LoadedWeights();
+  LoadedWeights(const LoadedWeights&) = delete;
+  LoadedWeights& operator=(const LoadedWeights&) = delete;
+
+  const BagelWeights& weights() const { return weights_; }
+  const SafetensorsFolder& checkpoint() const { return checkpoint_; }
+
+ private:
+  Ops& ops_;
+  SafetensorsFolder checkpoint_;
+  BagelWeights weights_;
+  std::vector<void*> vectors_;
+};
+
+// One tensor of a checkpoint.
+struct TensorSpec {
+  std::string name;
+  std::vector<int64_t> shape;
+  bool is_linear = false;  // a product's matrix, not a table, norm or bias
+};
+
+// Every tensor of ema.safetensors for this configuration, both experts.
+std::vector<TensorSpec> ExpectedTensors(const BagelConfig& config);
+
+}  // namespace bagel
+
+#endif  // BAGEL_MODEL_WEIGHTS_H_

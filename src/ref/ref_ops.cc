@@ -1,0 +1,203 @@
+#include "ref/ref_ops.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <new>
+#include <vector>
+
+namespace bagel {
+namespace {
+
+// One softmax-weighted sum: y = sum_j softmax_j(scale q.k_j) v_j over `keys` rows found through the
+// two accessors.
+template <typename Row>
+void AttendOne(float* y, const float* q, int64_t keys, int64_t head_dim, const Row& k_row,
+               const Row& v_row) {
+  const double scale = 1.0 / std::sqrt(static_cast<double>(head_dim));
+  std::vector<double> scores(static_cast<size_t>(keys));
+  double largest = -INFINITY;
+  for (int64_t j = 0; j < keys; ++j) {
+    double dot = 0;
+    const float* k = k_row(j);
+    for (int64_t i = 0; i < head_dim; ++i) dot += static_cast<double>(q[i]) * k[i];
+    scores[static_cast<size_t>(j)] = dot * scale;
+    largest = std::max(largest, dot * scale);
+  }
+  double total = 0;
+  std::vector<double> sum(static_cast<size_t>(head_dim));
+  for (int64_t j = 0; j < keys; ++j) {
+    const double weight = std::exp(scores[static_cast<size_t>(j)] - largest);
+    total += weight;
+    const float* v = v_row(j);
+    for (int64_t i = 0; i < head_dim; ++i) sum[static_cast<size_t>(i)] += weight * v[i];
+  }
+  for (int64_t i = 0; i < head_dim; ++i)
+    y[i] = static_cast<float>(sum[static_cast<size_t>(i)] / total);
+}
+
+class RefOps final : public Ops {
+ public:
+  std::string Name() const override { return "reference"; }
+  void* Allocate(size_t bytes) override {
+    return ::operator new (std::max<size_t>(bytes, 1), std::align_val_t{64});
+  }
+  void Free(void* memory) override { ::operator delete (memory, std::align_val_t{64}); }
+  void CopyToDevice(void* device, const void* host, size_t bytes) override {
+    if (bytes > 0) std::memcpy(device, host, bytes);
+  }
+  void CopyToHost(void* host, const void* device, size_t bytes) override {
+    if (bytes > 0) std::memcpy(host, device, bytes);
+  }
+
+ private:
+  void DoEmbed(const Tensor& y, const Weight& table, std::span<const int32_t> ids,
+               bool add) override {
+    std::vector<float> values(static_cast<size_t>(table.in));
+    for (int64_t r = 0; r < y.rows; ++r) {
+      UnpackRow(table, ids[static_cast<size_t>(r)], values.data());
+      for (int64_t i = 0; i < y.cols; ++i)
+        y.f32(r)[i] = values[static_cast<size_t>(i)] + (add ? y.f32(r)[i] : 0.0f);
+    }
+  }
+
+  void DoLinear(const Tensor& y, const Tensor& x, const Weight& weight, bool add) override {
+    std::vector<float> row(static_cast<size_t>(weight.in));
+    for (int64_t o = 0; o < weight.out; ++o) {
+      UnpackRow(weight, o, row.data());
+      for (int64_t r = 0; r < x.rows; ++r) {
+        double sum = weight.bias ? static_cast<double>(weight.bias[o]) : 0.0;
+        for (int64_t i = 0; i < weight.in; ++i)
+          sum += static_cast<double>(x.f32(r)[i]) * row[static_cast<size_t>(i)];
+        if (add) sum += y.f32(r)[o];
+        y.f32(r)[o] = static_cast<float>(sum);
+      }
+    }
+  }
+
+  void DoRmsNorm(const Tensor& y, const Tensor& x, const float* weight, float eps) override {
+    for (int64_t r = 0; r < x.rows; ++r) NormRow(y.f32(r), x.f32(r), weight, x.cols, eps);
+  }
+
+  void DoLayerNorm(const Tensor& y, const Tensor& x, const float* weight, const float* bias,
+                   float eps) override {
+    for (int64_t r = 0; r < x.rows; ++r) {
+      double mean = 0, variance = 0;
+      for (int64_t i = 0; i < x.cols; ++i) mean += x.f32(r)[i];
+      mean /= static_cast<double>(x.cols);
+      for (int64_t i = 0; i < x.cols; ++i) variance += std::pow(x.f32(r)[i] - mean, 2);
+      const double scale = 1.0 / std::sqrt(variance / static_cast<double>(x.cols) + eps);
+      for (int64_t i = 0; i < x.cols; ++i)
+        y.f32(r)[i] = static_cast<float>((x.f32(r)[i] - mean) * scale * weight[i] + bias[i]);
+    }
+  }
+
+  void DoGeluTanh(const Tensor& x) override {
+    for (int64_t r = 0; r < x.rows; ++r) {
+      for (int64_t i = 0; i < x.cols; ++i) {
+        const double v = x.f32(r)[i];
+        const double inner = std::sqrt(2.0 / M_PI) * (v + 0.044715 * v * v * v);
+        x.f32(r)[i] = static_cast<float>(0.5 * v * (1.0 + std::tanh(inner)));
+      }
+    }
+  }
+
+  void DoSwiGlu(const Tensor& y, const Tensor& gate, const Tensor& up) override {
+    for (int64_t r = 0; r < y.rows; ++r) {
+      for (int64_t i = 0; i < y.cols; ++i) {
+        const double g = gate.f32(r)[i];
+        y.f32(r)[i] = static_cast<float>(g / (1.0 + std::exp(-g)) * up.f32(r)[i]);
+      }
+    }
+  }
+
+  void DoHeadNormRope(const Tensor& x, const float* weight, int64_t head_dim, float eps,
+                      float theta, int64_t first_row) override {
+    const int64_t half = head_dim / 2;
+    for (int64_t r = 0; r < x.rows; ++r) {
+      const double position = step().positions[static_cast<size_t>(first_row + r)];
+      for (int64_t first = 0; first < x.cols; first += head_dim) {
+        float* head = x.f32(r) + first;
+        NormRow(head, head, weight, head_dim, eps);
+        for (int64_t i = 0; i < half; ++i) {
+          // The reference computes frequencies and angles in f32, which shows at large positions.
+          const float frequency = static_cast<float>(
+              1.0 / std::pow(static_cast<double>(theta),
+                             2.0 * static_cast<double>(i) / static_cast<double>(head_dim)));
+          const double angle = static_cast<float>(position) * frequency;
+          const double a = head[i], b = head[i + half];
+          head[i] = static_cast<float>(a * std::cos(angle) - b * std::sin(angle));
+          head[i + half] = static_cast<float>(b * std::cos(angle) + a * std::sin(angle));
+        }
+      }
+    }
+  }
+
+  void DoKvAppend(const KvLayer& cache, const Tensor& k, const Tensor& v) override {
+    for (const Span& span : step().spans) {
+      for (int64_t r = 0; r < span.rows; ++r) {
+        for (int64_t head = 0; head < cache.kv_heads; ++head) {
+          const int64_t offset = CacheOffset(cache, span, span.past + r, head);
+          const int64_t from = head * cache.head_dim;
+          const auto bytes = static_cast<size_t>(cache.head_dim) * sizeof(float);
+          std::memcpy(static_cast<float*>(cache.k) + offset, k.f32(span.first_row + r) + from,
+                      bytes);
+          std::memcpy(static_cast<float*>(cache.v) + offset, v.f32(span.first_row + r) + from,
+                      bytes);
+        }
+      }
+    }
+  }
+
+  void DoAttention(const Tensor& y, const Tensor& q, const KvLayer& cache) override {
+    const int64_t heads = q.cols / cache.head_dim;
+    const int64_t group = heads / cache.kv_heads;
+    for (const Span& span : step().spans) {
+      for (int64_t r = 0; r < span.rows; ++r) {
+        const int64_t keys = span.past + (span.causal ? r + 1 : span.rows);
+        for (int64_t h = 0; h < heads; ++h) {
+          const auto row_of = [&](void* base) {
+            return [&, base](int64_t j) {
+              return static_cast<const float*>(base) + CacheOffset(cache, span, j, h / group);
+            };
+          };
+          const int64_t row = span.first_row + r, from = h * cache.head_dim;
+          AttendOne(y.f32(row) + from, q.f32(row) + from, keys, cache.head_dim, row_of(cache.k),
+                    row_of(cache.v));
+        }
+      }
+    }
+  }
+
+  void DoFullAttention(const Tensor& y, const Tensor& q, const Tensor& k, const Tensor& v,
+                       int64_t heads) override {
+    const int64_t head_dim = q.cols / heads;
+    for (int64_t r = 0; r < q.rows; ++r) {
+      for (int64_t from = 0; from < q.cols; from += head_dim) {
+        const auto row_of = [&](const Tensor& t) {
+          return [&t, from](int64_t j) -> const float* { return t.f32(j) + from; };
+        };
+        AttendOne(y.f32(r) + from, q.f32(r) + from, k.rows, head_dim, row_of(k), row_of(v));
+      }
+    }
+  }
+
+  static void NormRow(float* y, const float* x, const float* weight, int64_t cols, float eps) {
+    double sum = 0;
+    for (int64_t i = 0; i < cols; ++i) sum += static_cast<double>(x[i]) * x[i];
+    const double scale = 1.0 / std::sqrt(sum / static_cast<double>(cols) + eps);
+    for (int64_t i = 0; i < cols; ++i) y[i] = static_cast<float>(x[i] * scale * weight[i]);
+  }
+
+  static int64_t CacheOffset(const KvLayer& cache, const Span& span, int64_t token, int64_t head) {
+    const int64_t page = span.pages[static_cast<size_t>(token / kKvPageTokens)];
+    const int64_t row = (page * cache.kv_heads + head) * kKvPageTokens + token % kKvPageTokens;
+    return row * cache.head_dim;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Ops> MakeRefOps() { return std::make_unique<RefOps>(); }
+
+}  // namespace bagel

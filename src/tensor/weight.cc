@@ -1,0 +1,63 @@
+#include "tensor/weight.h"
+
+#include <cstring>
+
+#include "base/error.h"
+#include "quant/codec.h"
+#include "quant/half.h"
+
+namespace bagel {
+
+const char* WeightFormatName(WeightFormat format) {
+  switch (format) {
+    case WeightFormat::kF32:
+      return "F32";
+    case WeightFormat::kF16:
+      return "F16";
+    case WeightFormat::kBF16:
+      return "BF16";
+    case WeightFormat::kInt8Block64:
+      return "INT8_B64";
+  }
+  return "?";
+}
+
+int64_t WeightRowBytes(const Weight& weight) {
+  switch (weight.format) {
+    case WeightFormat::kF32:
+      return weight.in * 4;
+    case WeightFormat::kF16:
+    case WeightFormat::kBF16:
+      return weight.in * 2;
+    case WeightFormat::kInt8Block64:
+      return weight.in + 2 * ScaleBlocks(weight.in);
+  }
+  CHECK(false);
+}
+
+int64_t WeightBytes(const Weight& weight) { return weight.out * WeightRowBytes(weight); }
+
+void UnpackRow(const Weight& weight, int64_t row, float* values) {
+  CHECK(row >= 0 && row < weight.out);
+  const int64_t in = weight.in;
+  const auto* halves = static_cast<const uint16_t*>(weight.data) + row * in;
+  switch (weight.format) {
+    case WeightFormat::kF32:
+      std::memcpy(values, static_cast<const float*>(weight.data) + row * in,
+                  static_cast<size_t>(in) * sizeof(float));
+      return;
+    case WeightFormat::kF16:
+      for (int64_t i = 0; i < in; ++i) values[i] = F16ToF32(halves[i]);
+      return;
+    case WeightFormat::kBF16:
+      for (int64_t i = 0; i < in; ++i) values[i] = BF16ToF32(halves[i]);
+      return;
+    case WeightFormat::kInt8Block64:
+      UnpackInt8Block64Row(static_cast<const int8_t*>(weight.data) + row * in,
+                           static_cast<const uint16_t*>(weight.scales) + row * ScaleBlocks(in), in,
+                           values);
+      return;
+  }
+}
+
+}  // namespace bagel

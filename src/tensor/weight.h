@@ -1,0 +1,43 @@
+// A matrix of the model in the format it is stored in. Nothing above the ops looks inside.
+#ifndef BAGEL_TENSOR_WEIGHT_H_
+#define BAGEL_TENSOR_WEIGHT_H_
+
+#include <cstdint>
+
+namespace bagel {
+
+enum class WeightFormat : uint8_t {
+  kF32,
+  kF16,
+  kBF16,
+  kInt8Block64,  // int8 with one f16 scale for 64 columns of a row: value = code * scale
+};
+
+// "F32", "F16", "BF16", "INT8_B64".
+const char* WeightFormatName(WeightFormat format);
+
+// y = x W^T + bias: W is [out, in], row-major in its format. A view; `data` lies on the device of
+// the Ops that uses it.
+struct Weight {
+  WeightFormat format = WeightFormat::kF32;
+  int64_t out = 0;
+  int64_t in = 0;
+  const void* data = nullptr;
+  const void* scales = nullptr;  // kInt8Block64: f16 [out, ceil(in / 64)]
+  const float* bias = nullptr;   // f32 [out], or null
+};
+
+// Bytes of one row's `data` and `scales` together, and of all rows.
+int64_t WeightRowBytes(const Weight& weight);
+int64_t WeightBytes(const Weight& weight);
+
+// One row as f32: values [in]. The weight must lie in host memory.
+void UnpackRow(const Weight& weight, int64_t row, float* values);
+
+// Columns that share one scale in kInt8Block64, and the scales of a row.
+inline constexpr int64_t kInt8BlockSize = 64;
+constexpr int64_t ScaleBlocks(int64_t in) { return (in + kInt8BlockSize - 1) / kInt8BlockSize; }
+
+}  // namespace bagel
+
+#endif  // BAGEL_TENSOR_WEIGHT_H_
