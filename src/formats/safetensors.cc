@@ -50,7 +50,7 @@ void CheckLayout(const SafetensorsHeader& header, uint64_t data_bytes, const std
   uint64_t expected = 0;
   for (const NamedEntry* named : order) {
     const SafetensorsHeaderEntry& entry = named->second;
-    const std::string where = path + ": tensor " + Quote(named->first);
+    const std::string where = path + ": tensor " + Quote(named->first) + ":";
     if (entry.end > data_bytes) {
       throw Error(ErrorKind::kCorrupt, where + " ends at data byte " + std::to_string(entry.end) +
                                            ", but the file holds " + std::to_string(data_bytes) +

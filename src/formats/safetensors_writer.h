@@ -45,6 +45,7 @@ class SafetensorsWriter {
  private:
   void WriteAt(std::span<const std::byte> bytes, uint64_t offset);
   void SkipFilled();
+  void Abandon();
   [[noreturn]] void FailWithErrno(const std::string& what) const;
 
   std::string path_;

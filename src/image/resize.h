@@ -7,9 +7,10 @@
 
 namespace bagel {
 
-// Image.resize(size, BICUBIC) of an RGB picture: antialiased (the kernel widens when shrinking),
-// columns first and then rows, each pass in fixed point and rounded to 8 bits; a pass whose size
-// does not change is left out. Both sides of `size` are at least 1.
+// Image.resize(size, BICUBIC) of an RGB picture, as of Pillow 13: antialiased (the kernel widens
+// when shrinking), in two passes, each in fixed point and rounded to 8 bits; columns go first, or
+// rows where the height shrinks much more than the width. A pass whose size does not change is left
+// out. Both sides of `size` are at least 1.
 Picture ResizeBicubic(const Picture& picture, PictureSize size);
 
 // Resized by rule `limits`: ResizeBicubic to ResizedSize.
