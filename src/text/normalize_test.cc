@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include "text/test_clock.h"
 
 namespace bagel {
 namespace {
@@ -23,9 +23,9 @@ TEST(NormalizeTest, ComposesAndReorders) {
 TEST(NormalizeTest, LongRunsOfMarksAreFast) {
   std::string marks = "a";
   for (int i = 0; i < 250'000; ++i) marks += "\u0315\u0327";
-  const auto start = std::chrono::steady_clock::now();
+  const double start = CpuSeconds();
   const std::string normalized = NormalizeNfc(marks);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+  EXPECT_LT(CpuSeconds() - start, kMaxCpuSeconds);
   EXPECT_EQ(normalized.size(), marks.size());
   EXPECT_EQ(normalized.substr(0, 5), "a\u0327\u0327");
 }

@@ -88,7 +88,9 @@ void Tokenizer::AddAddedTokens(const std::unordered_map<std::string, int32_t>& v
 void Tokenizer::AddMerges(const std::unordered_map<std::string, int32_t>& vocabulary) {
   const std::filesystem::path file = folder_ / "merges.txt";
   size_t number = 0;
-  for (const auto& [left, right] : ReadMerges(file)) {
+  for (const auto& merge : ReadMerges(file)) {
+    const std::string& left = merge.first;
+    const std::string& right = merge.second;
     ++number;
     const auto name = [&] {
       return "has as merge " + std::to_string(number) + " the pair " + Quote(left) + " and " +
