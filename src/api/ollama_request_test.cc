@@ -1,0 +1,167 @@
+#include "api/ollama_request.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "api/api_error.h"
+#include "api/go_text.h"
+
+namespace bagel::api {
+namespace {
+
+GenerateRequest Parse(std::string_view body) {
+  GenerateRequest request = ParseGenerateRequest(body, 16);
+  ApplyOptions(request);
+  return request;
+}
+
+// "status: text" of the error, or "no error".
+std::string ErrorOf(std::string_view body) {
+  try {
+    Parse(body);
+  } catch (const Error& error) {
+    return std::to_string(StatusOf(error)) + ": " + error.what();
+  }
+  return "no error";
+}
+
+TEST(GenerateRequest, ReadsTheUsualFields) {
+  const GenerateRequest request = Parse(R"({"model": "bagel-7b-mot", "prompt": "What?",
+      "images": ["YWI=", "data:image/png;base64,Y2Q=", "YW\nI="], "stream": false,
+      "system": "s", "options": {"temperature": 0.5, "num_predict": 7, "seed": 9, "top_k": 3.0,
+      "top_p": 0.5, "stop": ["a", "", "b"], "unknown": {}, "min_p": null}})");
+  EXPECT_EQ(request.model, "bagel-7b-mot");
+  EXPECT_EQ(request.prompt, "What?");
+  ASSERT_EQ(request.images.size(), 3U);
+  EXPECT_EQ(request.images[1], (std::vector<std::byte>{std::byte{'c'}, std::byte{'d'}}));
+  EXPECT_FALSE(request.stream);
+  EXPECT_EQ(request.system, "s");
+  EXPECT_FLOAT_EQ(request.sampling.temperature, 0.5F);
+  EXPECT_FLOAT_EQ(request.sampling.top_p, 0.5F);
+  EXPECT_EQ(request.sampling.top_k, 3);
+  EXPECT_EQ(request.num_predict, 7);
+  EXPECT_EQ(request.seed, 9U);
+  EXPECT_EQ(request.stop, (std::vector<std::string>{"a", "b"}));
+}
+
+TEST(GenerateRequest, HasDefaults) {
+  const GenerateRequest request = Parse("{}");
+  EXPECT_FALSE(request.model || request.prompt || request.seed || request.num_predict);
+  EXPECT_TRUE(request.stream);
+  EXPECT_FALSE(request.think);
+  EXPECT_FLOAT_EQ(request.sampling.temperature, 0.3F);
+  EXPECT_FALSE(Parse("null").prompt);
+}
+
+TEST(GenerateRequest, MatchesKeysWithoutCaseAndTheLastWins) {
+  EXPECT_EQ(Parse(R"({"PROMPT": "a", "Prompt": "b"})").prompt, "b");
+  EXPECT_EQ(Parse(R"({"prompt": "a", "prompt": null})").prompt, "a");
+}
+
+TEST(GenerateRequest, IgnoresNullAnywhere) {
+  const GenerateRequest request = Parse(R"({"model":null,"prompt":null,"images":null,"stream":null,
+      "format":null,"think":null,"keep_alive":null,"options":{"temperature":null,"stop":null},
+      "context":null,"suffix":null,"logprobs":null,"width":null})");
+  EXPECT_TRUE(request.stream);
+}
+
+TEST(GenerateRequest, ReadsThinkAndKeepAlive) {
+  EXPECT_TRUE(Parse(R"({"think": true})").think);
+  EXPECT_TRUE(Parse(R"({"think": "high"})").think);
+  EXPECT_FALSE(Parse(R"({"think": false})").think);
+  EXPECT_TRUE(Parse(R"({"keep_alive": 0.0})").unload);
+  EXPECT_TRUE(Parse(R"({"keep_alive": "0s"})").unload);
+  EXPECT_FALSE(Parse(R"({"keep_alive": "1h30m"})").unload);
+  EXPECT_FALSE(Parse(R"({"keep_alive": -1})").unload);
+}
+
+TEST(GenerateRequest, AcceptsAStopString) {
+  EXPECT_EQ(Parse(R"({"options": {"stop": "END"}})").stop, std::vector<std::string>{"END"});
+}
+
+TEST(GenerateRequest, NegativeSeedIsRandomAndNoLimitIsMinusOne) {
+  const GenerateRequest request = Parse(R"({"options": {"seed": -1, "num_predict": 0}})");
+  EXPECT_FALSE(request.seed);
+  EXPECT_EQ(request.num_predict, -1);
+}
+
+TEST(GenerateRequest, AnswersWrongTypesAsGoDoes) {
+  const std::string unmarshal = "400: json: cannot unmarshal ";
+  EXPECT_EQ(ErrorOf(R"({"stream": "no"})"),
+            unmarshal + "string into Go struct field GenerateRequest.stream of type bool");
+  EXPECT_EQ(ErrorOf(R"({"Model": 3})"),
+            unmarshal + "number into Go struct field GenerateRequest.model of type string");
+  EXPECT_EQ(
+      ErrorOf(R"({"images": "x"})"),
+      unmarshal + "string into Go struct field GenerateRequest.images of type []api.ImageData");
+  EXPECT_EQ(
+      ErrorOf(R"({"options": []})"),
+      unmarshal +
+          "array into Go struct field GenerateRequest.options of type map[string]interface {}");
+  EXPECT_EQ(ErrorOf("[]"), unmarshal + "array into Go value of type api.GenerateRequest");
+  EXPECT_EQ(ErrorOf(R"({"think": 3})"),
+            R"(400: think must be a boolean or string ("high", "medium", "low", true, or false))");
+  EXPECT_EQ(ErrorOf(R"({"keep_alive": "300"})"), R"(400: time: missing unit in duration "300")");
+  EXPECT_EQ(ErrorOf(R"({"keep_alive": true})"), "400: Unsupported type: 'bool'");
+}
+
+TEST(GenerateRequest, AnswersWrongOptionsAsOllamaDoes) {
+  EXPECT_EQ(ErrorOf(R"({"options": {"stop": 3}})"), R"(500: option "stop" must be of type array)");
+  EXPECT_EQ(ErrorOf(R"({"options": {"stop": [3]}})"),
+            R"(500: option "stop" must be of an array of strings)");
+  EXPECT_EQ(ErrorOf(R"({"options": {"seed": "x"}})"),
+            R"(500: option "seed" must be of type integer)");
+  EXPECT_EQ(ErrorOf(R"({"options": {"temperature": "x"}})"),
+            R"(500: option "temperature" must be of type float32)");
+}
+
+TEST(GenerateRequest, RefusesNumbersOutOfRange) {
+  EXPECT_EQ(ErrorOf(R"({"options": {"temperature": 1e400}})"),
+            R"(400: option "temperature" is out of range: 1e400)");
+  EXPECT_EQ(ErrorOf(R"({"options": {"seed": 9223372036854775808}})"),
+            R"(400: option "seed" is out of range: 9223372036854775808)");
+  EXPECT_EQ(ErrorOf(R"({"options": {"top_k": 3000000000}})"),
+            R"(400: option "top_k" is out of range: 3000000000)");
+  EXPECT_EQ(ErrorOf(R"({"top_logprobs": 21})"), "400: top_logprobs must be between 0 and 20");
+}
+
+TEST(GenerateRequest, RefusesBadAndTooManyImages) {
+  EXPECT_EQ(ErrorOf(R"({"images": ["YW!="]})"), "400: illegal base64 data at input byte 2");
+  std::string body = R"({"images": ["")";
+  for (int i = 0; i < 16; ++i) {
+    body += ",\"\"";
+  }
+  EXPECT_EQ(ErrorOf(body + "]}"), "413: images: 17 pictures, at most 16 are taken in one request");
+}
+
+TEST(GenerateRequest, NamesWhatItDoesNotDo) {
+  EXPECT_EQ(ErrorOf(R"({"format": ""})"), "no error");
+  EXPECT_EQ(ErrorOf(R"({"format": "json"})"), "501: format: constrained output is not supported");
+  EXPECT_EQ(ErrorOf(R"({"format": {"type": "object"}})"),
+            "501: format: constrained output is not supported");
+  EXPECT_EQ(ErrorOf(R"({"format": "yaml"})"),
+            R"(400: invalid format: "yaml"; expected "json" or a valid JSON Schema object)");
+  EXPECT_EQ(ErrorOf(R"({"logprobs": true})"), "501: logprobs: log probabilities are not supported");
+  EXPECT_EQ(ErrorOf(R"({"width": 512})"), "501: width: making pictures is not supported");
+  EXPECT_EQ(ErrorOf(R"({"width": 0, "logprobs": false})"), "no error");
+}
+
+TEST(GoText, ChecksDurations) {
+  for (const char* good : {"0", "5m", "1h30m", "-1s", "1.5h", "+3ms", "2us"}) {
+    EXPECT_NO_THROW(IsZeroDuration(good)) << good;
+  }
+  EXPECT_TRUE(IsZeroDuration("-0.0s"));
+  EXPECT_FALSE(IsZeroDuration("0h1m"));
+  for (const char* bad : {"", "-", "m", "5x", ".s", "1..5s"}) {
+    EXPECT_THROW(IsZeroDuration(bad), Error) << bad;
+  }
+}
+
+TEST(GoText, FormatsTimes) {
+  EXPECT_EQ(FormatTime(1'700'000'000'123'456'789), "2023-11-14T22:13:20.123456789Z");
+  EXPECT_EQ(FormatTime(-1), "1969-12-31T23:59:59.999999999Z");
+}
+
+}  // namespace
+}  // namespace bagel::api

@@ -1,0 +1,83 @@
+// Thousands of broken requests: whatever comes, the server answers the next client.
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+
+#include "api/test_server.h"
+
+namespace bagel::api {
+namespace {
+
+std::string Mutate(std::string text, std::mt19937& random) {
+  const auto below = [&](size_t n) {
+    return std::uniform_int_distribution<size_t>(0, n - 1)(random);
+  };
+  const size_t edits = 1 + below(4);
+  for (size_t i = 0; i < edits && !text.empty(); ++i) {
+    const size_t at = below(text.size());
+    switch (below(6)) {
+      case 0:
+        text[at] = static_cast<char>(below(256));
+        break;
+      case 1:
+        text.erase(at, 1 + below(16));
+        break;
+      case 2:
+        text.insert(at, text.substr(below(text.size()), below(64)));
+        break;
+      case 3:
+        text.insert(at, 1, "{}[]\",:\\0-e\r\n\0 "[below(15)]);
+        break;
+      case 4:
+        text.resize(at);
+        break;
+      default:
+        text.insert(at, std::to_string(std::uniform_int_distribution<int64_t>()(random)));
+    }
+  }
+  return text;
+}
+
+TEST(Fuzz, BrokenHttp) {
+  TestServer server;
+  std::mt19937 random(1);
+  const std::string request =
+      PostText("/api/generate", R"({"prompt":"a"})", "Expect: 100-continue\r\nOrigin: null\r\n") +
+      "POST /api/generate HTTP/1.1\r\nHost: [::1]:1\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "e\r\n{\"prompt\":\"a\"}\r\n0\r\nA: b\r\n\r\n" +
+      GetText("/api/tags");
+  for (int i = 0; i < 2000; ++i) {
+    TestClient client(server.port());
+    client.Send(Mutate(request, random));
+    if (i % 3 == 0) {
+      client.EndSending();
+      client.ReadSome();
+    }
+  }
+  EXPECT_EQ(Fetch(server.port(), GetText("/")).status, 200);
+  EXPECT_TRUE(Eventually([&] { return server.engine.ended() == server.engine.submitted(); }));
+}
+
+TEST(Fuzz, BrokenJson) {
+  TestServer server;
+  std::mt19937 random(2);
+  const std::string body =
+      R"({"model":"bagel-7b-mot","prompt":"Descri\u00e9\ud83d\ude00be","images":[")" +
+      PngBase64(8, 6) +
+      R"("],"stream":false,"think":"low","keep_alive":"5m","context":[1,2],"format":"",)"
+      R"("options":{"temperature":0.3,"num_predict":150,"seed":42,"stop":["x"],"top_k":40}})";
+  TestClient client(server.port());
+  int answered = 0;
+  for (int i = 0; i < 3000; ++i) {
+    client.Send(PostText("/api/generate", Mutate(body, random)));
+    const TestResponse response = client.Read();
+    ASSERT_TRUE(response.complete);
+    answered += response.status == 200 ? 1 : 0;
+  }
+  EXPECT_GT(answered, 0);
+  EXPECT_LT(answered, 3000);
+}
+
+}  // namespace
+}  // namespace bagel::api

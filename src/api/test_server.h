@@ -1,0 +1,51 @@
+// A service on a free port in front of a FakeEngine, for tests.
+#ifndef BAGEL_API_TEST_SERVER_H_
+#define BAGEL_API_TEST_SERVER_H_
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "api/fake_engine.h"
+#include "api/serve.h"
+#include "api/test_client.h"
+#include "formats/base64.h"
+#include "formats/picture.h"
+
+namespace bagel::api {
+
+inline ServerOptions OnAnyPort(ServerOptions options = {}) {
+  options.port = 0;
+  return options;
+}
+
+struct TestServer {
+  explicit TestServer(ServerOptions options = {}, OllamaOptions ollama = {})
+      : service(engine, std::move(ollama), OnAnyPort(std::move(options))) {}
+
+  uint16_t port() { return service.http().port(); }
+  TestResponse Post(std::string_view body, std::string_view headers = "") {
+    return Fetch(port(), PostText("/api/generate", body, headers));
+  }
+
+  FakeEngine engine;
+  Service service;
+};
+
+inline std::string PngBase64(int width, int height) {
+  Picture picture{width, height, {}};
+  picture.rgb.assign(static_cast<size_t>(width) * static_cast<size_t>(height) * 3, 200);
+  return EncodeBase64(EncodePng(picture));
+}
+
+// The request of the project's story.
+inline std::string StoryRequest() {
+  return R"({"model":"bagel-7b-mot","prompt":"Describe this image.","images":[")" +
+         PngBase64(8, 6) + R"("],"stream":false,"options":{"temperature":0.3,"num_predict":150}})";
+}
+
+}  // namespace bagel::api
+
+#endif  // BAGEL_API_TEST_SERVER_H_
