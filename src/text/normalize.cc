@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -62,19 +63,34 @@ void SortMarks(std::vector<utf8proc_int32_t>& code_points) {
   }
 }
 
+// utf8proc takes the vowel U+11A7 after a Hangul syllable for an empty final consonant and drops
+// it. It composes with nothing, so the parts around it are composed each for itself.
+std::vector<utf8proc_int32_t> Compose(std::vector<utf8proc_int32_t> code_points) {
+  constexpr utf8proc_int32_t kVowelBeforeFinals = 0x11A7;
+  std::vector<utf8proc_int32_t> composed;
+  composed.reserve(code_points.size());
+  utf8proc_int32_t* first = code_points.data();
+  utf8proc_int32_t* const end = first + code_points.size();
+  while (first != end) {
+    utf8proc_int32_t* const last = std::find(first, end, kVowelBeforeFinals);
+    const utf8proc_ssize_t length = utf8proc_normalize_utf32(first, last - first, kOptions);
+    CHECK(length >= 0);
+    composed.insert(composed.end(), first, first + length);
+    first = last;
+    if (first != end) composed.push_back(*first++);
+  }
+  return composed;
+}
+
 }  // namespace
 
 std::string NormalizeNfc(std::string_view text) {
   if (IsBelowMarks(text)) return std::string(text);
-  std::vector<utf8proc_int32_t> code_points = Decompose(text);
-  SortMarks(code_points);
-  const utf8proc_ssize_t length = utf8proc_normalize_utf32(
-      code_points.data(), static_cast<utf8proc_ssize_t>(code_points.size()), kOptions);
-  CHECK(length >= 0);
-  code_points.resize(static_cast<size_t>(length));
+  std::vector<utf8proc_int32_t> decomposed = Decompose(text);
+  SortMarks(decomposed);
   std::string normalized;
   normalized.reserve(text.size());
-  for (const utf8proc_int32_t code_point : code_points) {
+  for (const utf8proc_int32_t code_point : Compose(std::move(decomposed))) {
     std::array<utf8proc_uint8_t, 4> bytes;
     const utf8proc_ssize_t count = utf8proc_encode_char(code_point, bytes.data());
     normalized.append(reinterpret_cast<const char*>(bytes.data()), static_cast<size_t>(count));
