@@ -2,7 +2,9 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/tile.cc"
+// clang-format off: this one comes first, it includes the file once for each target
 #include <hwy/foreach_target.h>
+// clang-format on
 #include <hwy/highway.h>
 
 #include <algorithm>

@@ -36,14 +36,13 @@ class Sampler {
   int32_t Next(std::span<const float> logits, std::span<const int32_t> history);
 
  private:
-  struct Candidate {
-    int32_t id;
-    float value;
-  };
+  void Penalize(std::span<float> logits, std::span<const int32_t> history) const;
+  int32_t Draw(std::span<const int32_t> best_first);
 
   SamplingOptions options_;
   std::mt19937_64 random_;
-  std::vector<Candidate> candidates_;
+  std::vector<float> logits_;
+  std::vector<int32_t> order_;
 };
 
 }  // namespace bagel

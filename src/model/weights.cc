@@ -88,6 +88,9 @@ void VisitUnderstanding(Visitor& visitor, const BagelConfig& config, BagelWeight
   VisitVit(visitor, config, weights);
 }
 
+// Beside an I8 matrix: its scales, see quant/codec.h.
+constexpr const char* kInt8ScaleSuffix = ".int8_b64_scale";
+
 std::string ShapeList(const std::vector<int64_t>& shape) {
   std::string text = "[";
   for (const int64_t size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
@@ -110,16 +113,16 @@ class Loader {
     weight.out = out;
     weight.in = in;
     weight.data = entry.data.data();
-    const TensorEntry* scale = checkpoint_.Find(name + ".int8_b64_scale");
+    const TensorEntry* scale = checkpoint_.Find(name + kInt8ScaleSuffix);
     if (entry.dtype == DType::kI8 && scale != nullptr) {
-      CheckEntry(name + ".int8_b64_scale", *scale, {out, ScaleBlocks(in)});
-      if (scale->dtype != DType::kF16) Fail(name + ".int8_b64_scale", "F16", *scale);
+      CheckEntry(name + kInt8ScaleSuffix, *scale, {out, ScaleBlocks(in)});
+      if (scale->dtype != DType::kF16) Fail(name + kInt8ScaleSuffix, "F16", *scale);
       weight.format = WeightFormat::kInt8Block64;
       weight.scales = scale->data.data();
       return;
     }
     const std::optional<WeightFormat> format = FloatFormat(entry.dtype);
-    if (!format) Fail(name, "F32, F16, BF16, or I8 with " + name + ".int8_b64_scale", entry);
+    if (!format) Fail(name, "F32, F16, BF16, or I8 with " + name + kInt8ScaleSuffix, entry);
     weight.format = *format;
   }
 
@@ -222,6 +225,13 @@ LoadedWeights::LoadedWeights(const std::filesystem::path& folder, const BagelCon
 
 LoadedWeights::~LoadedWeights() {
   for (void* vector : vectors_) ops_.Free(vector);
+}
+
+int64_t LoadedWeights::parameters() const {
+  int64_t count = 0;
+  for (const auto& [name, entry] : checkpoint_.tensors())
+    count += name.ends_with(kInt8ScaleSuffix) ? 0 : entry.elements();
+  return count;
 }
 
 std::vector<TensorSpec> ExpectedTensors(const BagelConfig& config) {

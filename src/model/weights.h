@@ -67,6 +67,8 @@ class LoadedWeights {
 
   const BagelWeights& weights() const { return weights_; }
   const SafetensorsFolder& checkpoint() const { return checkpoint_; }
+  // Numbers in the checkpoint, those that only describe a quantisation not counted.
+  int64_t parameters() const;
 
  private:
   Ops& ops_;

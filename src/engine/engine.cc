@@ -1,0 +1,284 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <deque>
+#include <future>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "engine/devices.h"
+#include "engine/scheduler.h"
+#include "engine/session.h"
+#include "model/bagel.h"
+#include "model/weights.h"
+
+namespace bagel {
+namespace {
+
+constexpr int64_t kDefaultContextTokens = 8192;
+
+int64_t ContextTokens(const EngineOptions& options, const LlmConfig& llm) {
+  if (options.context_tokens == 0) return std::min(kDefaultContextTokens, llm.max_positions);
+  if (options.context_tokens < 16 || options.context_tokens > llm.max_positions)
+    throw Error(ErrorKind::kInvalidArgument,
+                "the context of " + std::to_string(options.context_tokens) +
+                    " tokens is outside 16 to " + std::to_string(llm.max_positions) +
+                    ", the model's limit");
+  return options.context_tokens;
+}
+
+// 256 bits of FNV-1a with four seeds over names, sizes and times: an identity, not a proof.
+std::string Digest(const SafetensorsFolder& checkpoint) {
+  std::string text;
+  for (const SafetensorsFile& file : checkpoint.files()) {
+    const std::filesystem::path path = file.path();
+    const auto time = std::filesystem::last_write_time(path).time_since_epoch().count();
+    text += path.filename().string() + "\n" + std::to_string(std::filesystem::file_size(path)) +
+            "\n" + std::to_string(time) + "\n";
+  }
+  std::string digest;
+  for (uint64_t seed = 0; seed < 4; ++seed) {
+    uint64_t hash = 0xCBF29CE484222325u + seed;
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
+    char digits[17];
+    std::snprintf(digits, sizeof(digits), "%016llx", static_cast<unsigned long long>(hash));
+    digest += digits;
+  }
+  return digest;
+}
+
+int64_t ModifiedUnixNanoseconds(const std::filesystem::path& path) {
+  const auto time =
+      std::chrono::file_clock::to_sys(std::filesystem::last_write_time(path)).time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
+}
+
+class TextEngine final : public Engine {
+ public:
+  explicit TextEngine(const EngineOptions& options)
+      : options_(options),
+        load_started_(Clock::now()),
+        config_(LoadBagelConfig(options.model)),
+        context_tokens_(ContextTokens(options, config_.llm)),
+        tokenizer_(Tokenizer::Load(options.model)),
+        protocol_(ProtocolIds::From(tokenizer_)),
+        ops_(MakeDevice(options.device, options.threads, options.exact)),
+        weights_(options.model, config_, *ops_),
+        pool_(*ops_, config_.llm,
+              options.max_sessions * ((context_tokens_ + kKvPageTokens - 1) / kKvPageTokens)),
+        model_(*ops_, config_, weights_.weights(), {protocol_.vision_start, protocol_.vision_end},
+               LargestStep()) {
+    if (tokenizer_.size() > config_.llm.vocabulary)
+      throw Error(ErrorKind::kCorrupt, options.model.string() + ": the tokenizer has " +
+                                           std::to_string(tokenizer_.size()) + " ids, the model " +
+                                           std::to_string(config_.llm.vocabulary) + " rows");
+    FillInfo();
+    worker_ = std::thread([this] { Work(); });
+  }
+
+  ~TextEngine() override {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    worker_.join();
+  }
+
+  std::shared_ptr<Job> Submit(TextRequest request, EventHandler handler) override {
+    if (request.parts.empty())
+      throw Error(ErrorKind::kInvalidArgument, "the request has neither text nor picture");
+    if (request.num_predict < -1)
+      throw Error(ErrorKind::kInvalidArgument, "option \"num_predict\" is " +
+                                                   std::to_string(request.num_predict) +
+                                                   ", expected -1 or more");
+    CheckSamplingOptions(request.sampling);
+    static_cast<void>(StopStrings(request.stop));
+    auto job = std::make_shared<Job>();
+    {
+      std::lock_guard lock(mutex_);
+      if (stopping_) throw Error(ErrorKind::kUnavailable, "the server is shutting down");
+      if (queue_.size() >= static_cast<size_t>(options_.max_queue))
+        throw Error(ErrorKind::kUnavailable,
+                    "server busy, please try again.  maximum pending requests exceeded");
+      queue_.push_back({std::move(request), std::move(handler), job, Clock::now()});
+    }
+    wake_.notify_all();
+    return job;
+  }
+
+  const ModelInfo& info() const override { return info_; }
+
+ private:
+  int64_t LargestStep() const {
+    return std::max<int64_t>(config_.MaxImageRows(), kPrefillChunkTokens);
+  }
+
+  void FillInfo() {
+    info_.name = config_.name;
+    info_.device = ops_->Name();
+    info_.parameters = weights_.parameters();
+    for (const auto& [name, entry] : weights_.checkpoint().tensors())
+      info_.bytes += static_cast<int64_t>(entry.data.size());
+    info_.quantization = WeightFormatName(weights_.weights().layers[0].und.gate.format);
+    info_.context_tokens = context_tokens_;
+    info_.hidden_size = config_.llm.hidden;
+    info_.modified_unix_ns = ModifiedUnixNanoseconds(weights_.checkpoint().files()[0].path());
+    info_.digest = Digest(weights_.checkpoint());
+    info_.load_ms = std::chrono::duration<double, std::milli>(Clock::now() - load_started_).count();
+  }
+
+  // The worker: takes in what waits, chooses a step, runs it, hands out what came of it.
+  void Work() {
+    std::vector<std::unique_ptr<Session>> sessions;
+    bool last_was_prefill = false;
+    while (TakeIn(sessions)) {
+      for (const auto& session : sessions) {
+        if (session->job().cancelled()) session->Finish(FinishReason::kCancelled);
+      }
+      std::erase_if(sessions, [](const auto& session) { return session->done(); });
+      if (sessions.empty()) continue;
+      std::vector<Phase> phases;
+      for (const auto& session : sessions) phases.push_back(session->phase());
+      std::vector<Session*> chosen;
+      for (const size_t index : ChooseStep(phases, last_was_prefill))
+        chosen.push_back(sessions[index].get());
+      last_was_prefill = chosen[0]->phase() == Phase::kPrefill;
+      RunStep(chosen);
+      std::erase_if(sessions, [](const auto& session) { return session->done(); });
+    }
+    const Error error(ErrorKind::kUnavailable, "the server is shutting down");
+    for (const auto& session : sessions) session->Fail(error);
+    for (const QueuedRequest& queued : queue_) FailQueued(queued, error);
+  }
+
+  // Waits for work and moves waiting requests into free places. False when it is time to stop.
+  bool TakeIn(std::vector<std::unique_ptr<Session>>& sessions) {
+    for (;;) {
+      QueuedRequest queued;
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [&] { return stopping_ || !queue_.empty() || !sessions.empty(); });
+        if (stopping_) return false;
+        if (queue_.empty() || sessions.size() >= static_cast<size_t>(options_.max_sessions))
+          return true;
+        queued = std::move(queue_.front());
+        queue_.pop_front();
+      }
+      const EventHandler handler = queued.handler;
+      const std::shared_ptr<Job> job = queued.job;
+      try {
+        sessions.push_back(std::make_unique<Session>(std::move(queued), config_, tokenizer_,
+                                                     protocol_, pool_, context_tokens_));
+      } catch (const Error& error) {
+        FailQueued({{}, handler, job, {}}, error);
+      } catch (const std::bad_alloc&) {
+        FailQueued({{}, handler, job, {}},
+                   Error(ErrorKind::kOutOfMemory, "no memory to prepare the request"));
+      }
+    }
+  }
+
+  static void FailQueued(const QueuedRequest& queued, const Error& error) {
+    try {
+      queued.handler(error);
+    } catch (...) {
+      queued.job->Cancel();
+    }
+  }
+
+  void RunStep(const std::vector<Session*>& chosen) {
+    const auto all_cancelled = [&] {
+      return stopping_ || std::all_of(chosen.begin(), chosen.end(),
+                                      [](const Session* s) { return s->job().cancelled(); });
+    };
+    try {
+      std::vector<StepInput> inputs;
+      for (Session* session : chosen) inputs.push_back(session->NextInput());
+      std::span<const float> logits = model_.Run(inputs, pool_, "step", all_cancelled);
+      const auto vocabulary = static_cast<size_t>(config_.llm.vocabulary);
+      for (size_t i = 0; i < chosen.size(); ++i) {
+        const size_t count = inputs[i].wants_logits ? vocabulary : 0;
+        // Ids past the tokenizer's have no token: they are never chosen.
+        AdvanceOne(*chosen[i],
+                   logits.first(std::min(count, static_cast<size_t>(tokenizer_.size()))));
+        logits = logits.subspan(count);
+      }
+    } catch (const Error& error) {
+      // A cancelled step leaves the contexts as they were; the loop ends those requests.
+      if (error.kind() == ErrorKind::kCancelled) return;
+      for (Session* session : chosen) session->Fail(error);
+    } catch (const std::bad_alloc&) {
+      const Error error(ErrorKind::kOutOfMemory, "no memory for this step");
+      for (Session* session : chosen) session->Fail(error);
+    }
+  }
+
+  static void AdvanceOne(Session& session, std::span<const float> logits) {
+    try {
+      session.Advance(logits);
+    } catch (const Error& error) {
+      session.Fail(error);
+    }
+  }
+
+  const EngineOptions options_;
+  const Clock::time_point load_started_;
+  const BagelConfig config_;
+  const int64_t context_tokens_;
+  const Tokenizer tokenizer_;
+  const ProtocolIds protocol_;
+  const std::unique_ptr<Ops> ops_;
+  const LoadedWeights weights_;
+  KvPool pool_;
+  Bagel model_;
+  ModelInfo info_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<QueuedRequest> queue_;
+  std::atomic<bool> stopping_{false};
+  std::thread worker_;
+};
+
+}  // namespace
+
+const char* FinishReasonName(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kStop:
+      return "stop";
+    case FinishReason::kLength:
+      return "length";
+    case FinishReason::kCancelled:
+      return "cancelled";
+  }
+  return "?";
+}
+
+std::unique_ptr<Engine> Engine::Load(const EngineOptions& options) {
+  if (options.max_sessions < 1 || options.max_sessions > 64)
+    throw Error(ErrorKind::kInvalidArgument,
+                "max_sessions is " + std::to_string(options.max_sessions) + ", expected 1 to 64");
+  return std::make_unique<TextEngine>(options);
+}
+
+TextResult Engine::Run(TextRequest request, const std::function<void(const TextPiece&)>& on_piece) {
+  auto promise = std::make_shared<std::promise<TextResult>>();
+  std::future<TextResult> future = promise->get_future();
+  Submit(std::move(request), [promise, on_piece](Event event) {
+    if (const auto* piece = std::get_if<TextPiece>(&event)) {
+      if (on_piece) on_piece(*piece);
+    } else if (auto* result = std::get_if<TextResult>(&event)) {
+      promise->set_value(std::move(*result));
+    } else {
+      promise->set_exception(std::make_exception_ptr(std::get<Error>(event)));
+    }
+  });
+  return future.get();
+}
+
+}  // namespace bagel

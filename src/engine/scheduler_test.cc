@@ -1,0 +1,28 @@
+#include "engine/scheduler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace bagel {
+namespace {
+
+using testing::ElementsAre;
+
+constexpr Phase P = Phase::kPrefill;
+constexpr Phase D = Phase::kDecode;
+
+TEST(SchedulerTest, DecodesTogether) {
+  EXPECT_THAT(ChooseStep(std::vector{D, D, D}, false), ElementsAre(0, 1, 2));
+}
+
+TEST(SchedulerTest, PrefillsTheOldestAlone) {
+  EXPECT_THAT(ChooseStep(std::vector{P, P}, true), ElementsAre(0));
+}
+
+TEST(SchedulerTest, TakesTurns) {
+  EXPECT_THAT(ChooseStep(std::vector{D, P, D, P}, false), ElementsAre(1));
+  EXPECT_THAT(ChooseStep(std::vector{D, P, D, P}, true), ElementsAre(0, 2));
+}
+
+}  // namespace
+}  // namespace bagel
