@@ -1,0 +1,70 @@
+#include "model_option.h"
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "progress.h"
+
+namespace bagel {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path FolderOfProgram() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  return error ? fs::path() : program.parent_path();
+}
+
+}  // namespace
+
+void AddModelOption(CLI::App& command, fs::path& model) {
+  command.add_option("--model", model,
+                     "Folder of a BAGEL checkpoint; without it $BAGEL_MODEL or the demo model");
+}
+
+void AddEngineOptions(CLI::App& command, EngineOptions& options) {
+  AddModelOption(command, options.model);
+  command.add_option("--device", options.device, "cpu, cuda, cuda:N or auto")
+      ->capture_default_str();
+  command.add_option("--threads", options.threads, "CPU threads, 0 = all")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  command.add_flag("--exact", options.exact, "f32 products only, no faster approximations");
+  command.add_option("--context", options.context_tokens, "Longest context, 0 = the usual")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))
+      ->capture_default_str();
+}
+
+fs::path FindModel(const fs::path& model) {
+  if (!model.empty()) {
+    return model;
+  }
+  const char* const named = std::getenv("BAGEL_MODEL");
+  if (named != nullptr && *named != '\0') {
+    return named;
+  }
+  const std::vector<fs::path> places = {
+      (FolderOfProgram() / "../share/bagel/demo-model").lexically_normal(),
+      fs::path(BAGEL_SOURCE_DIR) / "demo/model"};
+  std::string looked;
+  for (const fs::path& place : places) {
+    std::error_code error;
+    if (fs::is_directory(place, error)) {
+      return place;
+    }
+    looked += (looked.empty() ? "" : " and ") + place.string();
+  }
+  throw Error(ErrorKind::kNotFound,
+              "no --model given, $BAGEL_MODEL is not set, and there is no demo model in " + looked);
+}
+
+std::unique_ptr<Engine> LoadEngine(EngineOptions options) {
+  options.model = FindModel(options.model);
+  const Progress progress("loading " + options.model.string());
+  return Engine::Load(options);
+}
+
+}  // namespace bagel

@@ -1,0 +1,88 @@
+// bagel serve: the engine behind Ollama's HTTP API.
+#include "api/serve.h"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "commands.h"
+#include "model_option.h"
+
+namespace bagel {
+namespace {
+
+struct ServeCommandOptions {
+  EngineOptions engine;
+  api::ServerOptions http;
+  int body_limit_mib = 64;
+  bool verbose = false;
+};
+
+void SetUpLog(bool verbose) {
+  spdlog::set_default_logger(spdlog::stderr_color_mt("bagel"));
+  spdlog::set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
+  spdlog::set_level(verbose ? spdlog::level::debug : spdlog::level::info);
+}
+
+std::string UrlHost(const std::string& host) {
+  return host.find(':') == std::string::npos ? host : "[" + host + "]";
+}
+
+void Serve(ServeCommandOptions options) {
+  SetUpLog(options.verbose);
+  options.http.limits.body_bytes = static_cast<std::size_t>(options.body_limit_mib) << 20;
+  const std::string host = options.http.host;
+  const std::unique_ptr<Engine> engine = LoadEngine(options.engine);
+  const ModelInfo& info = engine->info();
+  api::Service service(*engine, {}, std::move(options.http));
+  service.http().StopOnSignals();
+  if (host != "127.0.0.1" && host != "localhost" && host != "::1") {
+    spdlog::warn("whoever reaches {} can use the model: there is no password", host);
+  }
+  spdlog::info("{} on {}, loaded in {:.0f} ms", info.name, info.device, info.load_ms);
+  spdlog::info("listening on http://{}:{}", UrlHost(host), service.http().port());
+  service.http().Wait();
+  spdlog::info("stopped");
+}
+
+}  // namespace
+
+void AddServe(CLI::App& app) {
+  auto options = std::make_shared<ServeCommandOptions>();
+  CLI::App& command = *app.add_subcommand("serve", "Answers Ollama's HTTP API");
+  AddEngineOptions(command, options->engine);
+  api::ServerOptions& http = options->http;
+  command.add_option("--host", http.host, "Address to listen on")->capture_default_str();
+  command.add_option("--port", http.port, "0 = any free one")->capture_default_str();
+  command
+      .add_option("--allowed-hosts", http.guard.allowed_hosts,
+                  "Names by which clients may call this server, separated by commas; * = any")
+      ->delimiter(',');
+  command
+      .add_option("--allowed-origins", http.guard.allowed_origins,
+                  "Web pages that may call it, as https://name:port; one * in each stands for all")
+      ->delimiter(',');
+  command.add_option("--sessions", options->engine.max_sessions, "Requests decoded together")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command.add_option("--queue", options->engine.max_queue, "Requests that may wait")
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  command.add_option("--connections", http.limits.connections, "Open connections at once")
+      ->check(CLI::Range(1, 1 << 16))
+      ->capture_default_str();
+  command.add_option("--body-limit", options->body_limit_mib, "Largest request in MiB")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command.add_flag("--verbose", options->verbose, "Log more");
+  command.footer(
+      "Example: bagel serve --port 8095\n"
+      "         curl -s http://127.0.0.1:8095/api/generate -d '{\"prompt\": \"Hello\"}'");
+  command.callback([options] { Serve(std::move(*options)); });
+}
+
+}  // namespace bagel

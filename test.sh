@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs the tests. The last line is "N passed, N failed".
+#
+#   ./test.sh          the tests that fit into a minute
+#   ./test.sh --all    also what takes long: real clients, the demo model's answers, benchmarks
+set -euo pipefail
+cd "$(dirname "$0")"
+source tools/packages.sh
+source tools/build.sh
+
+all=false
+case "${1:-}" in
+  "") ;;
+  --all) all=true ;;
+  *)
+    echo "usage: ./test.sh [--all]" >&2
+    exit 64
+    ;;
+esac
+
+passed=0
+failed=0
+
+# run NAME COMMAND...: one long test, counted.
+run() {
+  local name=$1
+  shift
+  echo "== $name"
+  if "$@"; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "FAILED: $name"
+  fi
+}
+
+# The model's accuracy on 500 held-out pictures, through the server.
+evaluate() {
+  local log port status=0
+  log="$(mktemp)"
+  build/release/apps/bagel/bagel serve --port 0 2>"$log" &
+  local server=$!
+  for _ in $(seq 100); do
+    port="$(sed -n 's/.*listening on http:.*:\([0-9]*\)$/\1/p' "$log")"
+    [[ -n "$port" ]] && break
+    sleep 0.1
+  done
+  training/evaluate --server "http://127.0.0.1:$port" --pictures 500 || status=$?
+  kill "$server"
+  wait "$server" || true
+  rm -f "$log"
+  return "$status"
+}
+
+install_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+build release
+
+summary="$(mktemp)"
+trap 'rm -f "$summary"' EXIT
+ctest --test-dir build/release --output-on-failure -j "$(nproc)" | tee "$summary" || true
+read -r failed total < <(sed -n \
+  's/.*tests passed, \([0-9]*\) tests failed out of \([0-9]*\)/\1 \2/p' "$summary")
+passed=$((total - failed))
+
+if $all; then
+  install_packages "${CLIENT_PACKAGES[@]}"
+  run "real clients" tests/api/clients.sh build/release/apps/bagel/bagel
+  if [[ -x training/evaluate ]]; then
+    run "accuracy on 500 pictures" evaluate
+  fi
+  for script in bench/*.sh tests/long/*.sh; do
+    if [[ -x "$script" ]]; then
+      run "$script" "$script"
+    fi
+  done
+fi
+
+if [[ -s tests/NEEDS ]]; then
+  echo "not run here (tests/NEEDS):"
+  grep -v '^#' tests/NEEDS | sed 's/^/  /'
+fi
+echo "$passed passed, $failed failed"
+((failed == 0 && passed > 0))

@@ -1,0 +1,54 @@
+# The Debian 12 packages this project needs, in the one place that every script reads, and the
+# function that installs what is missing. To be sourced.
+
+# To build and run the program.
+BUILD_PACKAGES=(
+  build-essential
+  ccache
+  cmake
+  libboost1.81-dev
+  libcli11-dev
+  libhwy-dev
+  libjpeg62-turbo-dev
+  libpcre2-dev
+  libpng-dev
+  libspdlog-dev
+  libutf8proc-dev
+  libwebp-dev
+  ninja-build
+  nlohmann-json3-dev
+  pkgconf
+)
+
+# To run the demo.
+DEMO_PACKAGES=(curl jq)
+
+# To build and run the tests.
+TEST_PACKAGES=(curl jq libgmock-dev libgtest-dev python3)
+
+# To check format and style.
+CHECK_PACKAGES=(clang-format-14 clang-tidy-14 git)
+
+# To try the server with the clients that people use.
+CLIENT_PACKAGES=(python3-venv)
+
+# install_packages NAME...: installs those that are missing, saying which.
+install_packages() {
+  local missing=() package
+  for package in "$@"; do
+    if [[ "$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null)" != "install ok installed" ]]; then
+      missing+=("$package")
+    fi
+  done
+  if ((${#missing[@]} == 0)); then
+    return
+  fi
+  echo "installing: ${missing[*]}"
+  local sudo=()
+  if ((EUID != 0)); then
+    sudo=(sudo)
+  fi
+  "${sudo[@]}" apt-get update -qq
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
