@@ -1,0 +1,275 @@
+// Every op on every device against the reference, on odd sizes and on the real model's sizes.
+#include "tensor/ops.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "cpu/cpu_ops.h"
+#include "cpu/tile.h"
+#include "quant/codec.h"
+#include "quant/half.h"
+#include "ref/ref_ops.h"
+#include "tests/golden.h"
+
+namespace bagel {
+namespace {
+
+// Bounds on the relative L2 error of one op's whole result. Products sum up to 18944 terms one
+// after the other in f32 (1.1e-6 seen), and they are what a fast path may round: bf16 keeps 8 bits,
+// so a product of random values is off by about 2^-9 * sqrt(2).
+struct Device {
+  const char* name;
+  std::unique_ptr<Ops> (*make)();
+  double product_bound;
+  double row_bound;
+};
+
+const Device kDevices[] = {
+    {"CpuExact", [] { return MakeCpuOps({.threads = 2, .exact = true}); }, 3e-6, 1e-6},
+    {"CpuFast", [] { return MakeCpuOps({.threads = 3, .exact = false}); }, 5e-3, 1e-6},
+};
+
+// A tensor in host memory, with room at the end of each row so that strides are tested.
+class Matrix {
+ public:
+  Matrix(int64_t rows, int64_t cols, uint32_t seed, float scale = 1.0f, int64_t gap = 0)
+      : values_(static_cast<size_t>(rows * (cols + gap))),
+        tensor_{values_.data(), DType::kF32, rows, cols, cols + gap} {
+    std::mt19937 random(seed);
+    std::normal_distribution<float> normal(0, scale);
+    for (float& value : values_) value = normal(random);
+  }
+  Matrix(const Matrix& other) : values_(other.values_), tensor_(other.tensor_) {
+    tensor_.data = values_.data();
+  }
+  const Tensor& tensor() const { return tensor_; }
+  const std::vector<float>& values() const { return values_; }
+
+ private:
+  std::vector<float> values_;
+  Tensor tensor_;
+};
+
+// A random weight in one format, with its bytes.
+class StoredWeight {
+ public:
+  StoredWeight(WeightFormat format, int64_t out, int64_t in, uint32_t seed, bool bias = true) {
+    const Matrix values(out, in, seed, 1.0f / std::sqrt(static_cast<float>(in)));
+    bias_ = Matrix(1, out, seed + 1).values();
+    weight_ = {format, out, in, nullptr, nullptr, bias ? bias_.data() : nullptr};
+    if (format == WeightFormat::kInt8Block64) {
+      packed_ = PackInt8Block64(values.values(), out, in);
+      weight_.data = packed_.codes.data();
+      weight_.scales = packed_.scales.data();
+    } else if (format == WeightFormat::kF32) {
+      floats_ = values.values();
+      weight_.data = floats_.data();
+    } else {
+      for (const float value : values.values())
+        halves_.push_back(format == WeightFormat::kF16 ? F32ToF16(value) : F32ToBF16(value));
+      weight_.data = halves_.data();
+    }
+  }
+  StoredWeight(const StoredWeight&) = delete;
+  const Weight& weight() const { return weight_; }
+
+ private:
+  std::vector<float> floats_, bias_;
+  std::vector<uint16_t> halves_;
+  Int8Block64 packed_;
+  Weight weight_;
+};
+
+class OpsTest : public testing::TestWithParam<Device> {
+ protected:
+  // Runs `op` on the reference and on the device, each on its own copy of `result`.
+  void Compare(const Matrix& result, double bound, const std::string& what,
+               const std::function<void(Ops&, const Tensor&)>& op) {
+    Matrix expected = result, actual = result;
+    op(*reference_, expected.tensor());
+    op(*device_, actual.tensor());
+    EXPECT_LE(RelativeError(actual.values(), expected.values()), bound) << what;
+  }
+
+  std::unique_ptr<Ops> reference_ = MakeRefOps();
+  std::unique_ptr<Ops> device_ = GetParam().make();
+};
+
+constexpr WeightFormat kFormats[] = {WeightFormat::kF32, WeightFormat::kF16, WeightFormat::kBF16,
+                                     WeightFormat::kInt8Block64};
+
+TEST_P(OpsTest, LinearOddSizes) {
+  uint32_t seed = 1;
+  for (const WeightFormat format : kFormats) {
+    for (const auto& [out, in] : {std::pair<int64_t, int64_t>{1, 1},
+                                  {7, 72},
+                                  {144, 588},
+                                  {130, 1000},
+                                  {33, 4301},
+                                  {256, 256}}) {
+      const StoredWeight stored(format, out, in, ++seed);
+      for (const int64_t rows : {1, 2, 8, 9, 31, 33, 70}) {
+        const Matrix x(rows, in, ++seed, 1, 3);
+        const std::string what = std::string(WeightFormatName(format)) + " " +
+                                 std::to_string(rows) + "x" + std::to_string(in) + "->" +
+                                 std::to_string(out);
+        Compare(Matrix(rows, out, ++seed, 1, 5), GetParam().product_bound, what,
+                [&](Ops& ops, const Tensor& y) { ops.Linear(y, x.tensor(), stored.weight()); });
+        Compare(Matrix(rows, out, ++seed, 1, 5), GetParam().product_bound, what + " add",
+                [&](Ops& ops, const Tensor& y) { ops.LinearAdd(y, x.tensor(), stored.weight()); });
+      }
+    }
+  }
+}
+
+TEST_P(OpsTest, LinearRealSizes) {
+  struct Shape {
+    WeightFormat format;
+    int64_t out, in;
+  };
+  uint32_t seed = 100;
+  for (const Shape& shape : {Shape{WeightFormat::kBF16, 3584, 3584},
+                             {WeightFormat::kBF16, 512, 3584},
+                             {WeightFormat::kBF16, 18944, 3584},
+                             {WeightFormat::kBF16, 3584, 18944},
+                             {WeightFormat::kInt8Block64, 512, 3584},
+                             {WeightFormat::kInt8Block64, 4304, 1152},
+                             {WeightFormat::kInt8Block64, 1152, 4304}}) {
+    const StoredWeight stored(shape.format, shape.out, shape.in, ++seed, false);
+    for (const int64_t rows : {1, 9}) {
+      const Matrix x(rows, shape.in, ++seed);
+      Compare(
+          Matrix(rows, shape.out, ++seed), GetParam().product_bound,
+          std::to_string(rows) + "x" + std::to_string(shape.in) + "->" + std::to_string(shape.out),
+          [&](Ops& ops, const Tensor& y) { ops.Linear(y, x.tensor(), stored.weight()); });
+    }
+  }
+}
+
+TEST_P(OpsTest, Embed) {
+  uint32_t seed = 200;
+  const std::vector<int32_t> ids = {3, 0, 9, 3};
+  for (const WeightFormat format : kFormats) {
+    const StoredWeight table(format, 10, 100, ++seed, false);
+    Compare(Matrix(4, 100, ++seed), 1e-7, "embed",
+            [&](Ops& ops, const Tensor& y) { ops.Embed(y, table.weight(), ids); });
+    Compare(Matrix(4, 100, ++seed), 1e-7, "add rows",
+            [&](Ops& ops, const Tensor& y) { ops.AddRows(y, table.weight(), ids); });
+  }
+}
+
+TEST_P(OpsTest, RowOps) {
+  uint32_t seed = 300;
+  for (const int64_t cols : {1, 5, 72, 128, 1152, 3584, 18943}) {
+    const Matrix x(3, cols, ++seed, 4, 1), other(3, cols, ++seed, 4);
+    const Matrix weight(1, cols, ++seed), bias(1, cols, ++seed);
+    const float* w = weight.values().data();
+    const float* b = bias.values().data();
+    const double bound = GetParam().row_bound;
+    const std::string what = std::to_string(cols);
+    Compare(Matrix(3, cols, ++seed), bound, "rms " + what,
+            [&](Ops& ops, const Tensor& y) { ops.RmsNorm(y, x.tensor(), w, 1e-6f); });
+    Compare(x, bound, "rms in place " + what,
+            [&](Ops& ops, const Tensor& y) { ops.RmsNorm(y, y, w, 1e-6f); });
+    Compare(Matrix(3, cols, ++seed), bound, "layer norm " + what,
+            [&](Ops& ops, const Tensor& y) { ops.LayerNorm(y, x.tensor(), w, b, 1e-6f); });
+    Compare(x, bound, "gelu " + what, [&](Ops& ops, const Tensor& y) { ops.GeluTanh(y); });
+    Compare(Matrix(3, cols, ++seed, 4), bound, "swiglu " + what,
+            [&](Ops& ops, const Tensor& y) { ops.SwiGlu(y, y, other.tensor()); });
+  }
+}
+
+TEST_P(OpsTest, RowOpsOfLargeValues) {
+  const Matrix huge(2, 40, 1, 3000), other(2, 40, 2, 3000);
+  Compare(huge, GetParam().row_bound, "gelu", [&](Ops& ops, const Tensor& y) { ops.GeluTanh(y); });
+  Compare(huge, GetParam().row_bound, "swiglu",
+          [&](Ops& ops, const Tensor& y) { ops.SwiGlu(y, y, other.tensor()); });
+}
+
+TEST_P(OpsTest, HeadNormRope) {
+  Step step;
+  step.positions = {0, 1, 1, 7, 4000, 31999};
+  step.spans = {{0, 6, 0, true, {0}}};
+  const Matrix weight(1, 128, 1);
+  reference_->BeginStep(step);
+  device_->BeginStep(step);
+  // Angles near 32000 in f32 are off by up to 2^-9, and by 1e-3 relative after the cosine: the
+  // devices must round them alike.
+  Compare(Matrix(6, 384, 2), GetParam().row_bound, "all", [&](Ops& ops, const Tensor& y) {
+    ops.HeadNormRope(y, weight.values().data(), 128, 1e-6f, 1e6f, 0);
+  });
+  Compare(Matrix(2, 128, 3), GetParam().row_bound, "from row 4", [&](Ops& ops, const Tensor& y) {
+    ops.HeadNormRope(y, weight.values().data(), 128, 1e-6f, 1e6f, 4);
+  });
+}
+
+// Fills contexts in several steps; the last one attends.
+void AttendInSteps(Ops& ops, const std::vector<std::vector<Span>>& steps, int64_t heads,
+                   int64_t kv_heads, int64_t head_dim, const Tensor& y) {
+  constexpr int64_t kPages = 24;
+  const auto elements = static_cast<size_t>(kPages * kv_heads * kKvPageTokens * head_dim);
+  const size_t bytes = elements * DTypeSize(ops.KvType());
+  KvLayer cache{ops.Allocate(bytes), ops.Allocate(bytes), ops.KvType(), kPages, kv_heads, head_dim};
+  uint32_t seed = 1;
+  for (const std::vector<Span>& spans : steps) {
+    Step step;
+    step.spans = spans;
+    step.positions.resize(static_cast<size_t>(spans.back().first_row + spans.back().rows));
+    const int64_t rows = step.rows();
+    const Matrix q(rows, heads * head_dim, ++seed, 2), k(rows, kv_heads * head_dim, ++seed),
+        v(rows, kv_heads * head_dim, ++seed);
+    ops.BeginStep(step);
+    ops.KvAppend(cache, k.tensor(), v.tensor());
+    if (&spans == &steps.back()) ops.Attention(y, q.tensor(), cache);
+  }
+  ops.Free(cache.k);
+  ops.Free(cache.v);
+}
+
+TEST_P(OpsTest, AttentionOverPages) {
+  const double bound = GetParam().product_bound * 2;  // two products
+  // A text, a picture that crosses pages, then a batch: one decodes, one goes on with a text.
+  const std::vector<std::vector<Span>> steps = {
+      {{0, 5, 0, true, {3}}},
+      {{0, 300, 5, false, {3, 0, 7}}},
+      {{0, 1, 305, true, {3, 0, 7}}, {1, 40, 0, true, {9}}, {41, 129, 0, false, {11, 10}}}};
+  Compare(Matrix(170, 7 * 128, 1), bound, "7 heads to 1",
+          [&](Ops& ops, const Tensor& y) { AttendInSteps(ops, steps, 7, 1, 128, y); });
+  Compare(Matrix(170, 4 * 64, 1), bound, "2 kv heads of 64",
+          [&](Ops& ops, const Tensor& y) { AttendInSteps(ops, steps, 4, 2, 64, y); });
+}
+
+TEST_P(OpsTest, AttentionRealShape) {
+  const std::vector<std::vector<Span>> steps = {
+      {{0, 1400, 0, false, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}},
+      {{0, 3, 1400, true, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}}};
+  Compare(Matrix(3, 28 * 128, 1), GetParam().product_bound * 2, "28 heads to 4",
+          [&](Ops& ops, const Tensor& y) { AttendInSteps(ops, steps, 28, 4, 128, y); });
+}
+
+TEST_P(OpsTest, FullAttention) {
+  uint32_t seed = 400;
+  for (const auto& [rows, heads, head_dim] : {std::tuple<int64_t, int64_t, int64_t>{1, 1, 72},
+                                              {200, 16, 72},
+                                              {129, 2, 512},
+                                              {37, 3, 20}}) {
+    const int64_t cols = heads * head_dim;
+    const Matrix q(rows, cols, ++seed, 2), k(rows, cols, ++seed), v(rows, cols, ++seed);
+    Compare(Matrix(rows, cols, ++seed), GetParam().product_bound * 2,
+            std::to_string(rows) + " rows, " + std::to_string(heads) + " heads",
+            [&](Ops& ops, const Tensor& y) {
+              ops.FullAttention(y, q.tensor(), k.tensor(), v.tensor(), heads);
+            });
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, OpsTest, testing::ValuesIn(kDevices),
+                         [](const auto& device) { return std::string(device.param.name); });
+
+}  // namespace
+}  // namespace bagel
