@@ -1,6 +1,7 @@
 #include "formats/safetensors.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "base/error.h"
@@ -9,6 +10,9 @@
 
 namespace bagel {
 namespace {
+
+// Stored numbers are little-endian and used in place.
+static_assert(std::endian::native == std::endian::little);
 
 constexpr size_t kLengthBytes = 8;
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;

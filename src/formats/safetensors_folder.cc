@@ -27,7 +27,7 @@ bool IsPlainFileName(const std::string& name) {
 
 // Tensor name -> shard file name, both from the index.
 std::map<std::string, std::string> ReadIndex(const std::string& path) {
-  constexpr JsonLimits kLimits = {.max_bytes = 100'000'000, .max_depth = 16};
+  constexpr JsonLimits kLimits = {.max_bytes = size_t{16} << 20, .max_depth = 16};
   const Json json = ReadJsonFile(path, kLimits);
   if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object()) {
     throw Error(ErrorKind::kCorrupt, path + ": expected an object \"weight_map\", found none");
