@@ -129,6 +129,7 @@ TEST(PictureTest, DamagedFilesNeverCrash) {
       if (entry.path().extension() == suffix) paths.insert(entry.path().string());
     }
     std::vector<std::vector<std::byte>> originals;
+    originals.reserve(paths.size());
     for (const std::string& path : paths) originals.push_back(ReadBytes(path));
     ASSERT_FALSE(originals.empty());
     std::mt19937 random(5);

@@ -19,6 +19,10 @@ bool Exists(const std::string& path) {
   return std::filesystem::exists(path, ignored);
 }
 
+std::string PathIn(const std::string& folder, const std::string& name) {
+  return folder + "/" + name;
+}
+
 bool IsPlainFileName(const std::string& name) {
   const bool separated = name.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos;
   return !separated && name.size() <= 255 && name.size() > kExtension.size() &&
@@ -57,16 +61,18 @@ SafetensorsFolder::SafetensorsFolder(const std::string& folder,
   std::string tried;
   for (const std::string& stem : stems) {
     const std::string file = stem + std::string(kExtension);
-    const std::string index = file + ".index.json";
-    if (Exists(folder + "/" + file)) {
-      AddFile(SafetensorsFile(folder + "/" + file));
+    const std::string file_path = PathIn(folder, file);
+    if (Exists(file_path)) {
+      AddFile(SafetensorsFile(file_path));
       return;
     }
-    if (Exists(folder + "/" + index)) {
-      AddShards(folder + "/" + index);
+    const std::string index_path = file_path + ".index.json";
+    if (Exists(index_path)) {
+      AddShards(index_path);
       return;
     }
-    tried += (tried.empty() ? "" : ", ") + file + ", " + index;
+    if (!tried.empty()) tried += ", ";
+    tried.append(file).append(", ").append(file).append(".index.json");
   }
   throw Error(ErrorKind::kNotFound, folder + ": no weights, looked for " + tried);
 }
@@ -92,7 +98,7 @@ void SafetensorsFolder::AddShards(const std::string& index_path) {
   std::map<std::string, size_t> index_of;
   for (const std::string& shard : shards) {
     index_of[shard] = files_.size();
-    AddFile(SafetensorsFile(folder_ + "/" + shard));
+    AddFile(SafetensorsFile(PathIn(folder_, shard)));
   }
   for (const auto& [name, shard] : shard_of) {
     if (files_[index_of[shard]].Find(name) == nullptr) {

@@ -31,12 +31,12 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
   bool null() override {
     if (place_ == Place::kTop && name_ == kMetadataKey) return true;
-    return Scalar("null");
+    return Reject("null");
   }
-  bool boolean(bool value) override { return Scalar(value ? "true" : "false"); }
-  bool number_integer(int64_t value) override { return Scalar(std::to_string(value)); }
-  bool number_float(double, const std::string& text) override { return Scalar(Clip(text)); }
-  bool binary(binary_t&) override { return Scalar("binary data"); }
+  bool boolean(bool value) override { return Reject(value ? "true" : "false"); }
+  bool number_integer(int64_t value) override { return Reject(std::to_string(value)); }
+  bool number_float(double, const std::string& text) override { return Reject(Clip(text)); }
+  bool binary(binary_t&) override { return Reject("binary data"); }
   bool number_unsigned(uint64_t value) override;
   bool string(std::string& value) override;
   bool start_object(size_t) override;
@@ -64,10 +64,14 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool IsKnownField() const {
     return field_ == "dtype" || field_ == "shape" || field_ == "data_offsets";
   }
+  bool InUnknownField() const {
+    return skipped_ > 0 || (place_ == Place::kTensor && !IsKnownField());
+  }
   void EnterSkipped() {
     if (++skipped_ > kMaxSkippedDepth) Fail("the header is nested too deeply");
   }
-  bool Scalar(const std::string& found);
+  // What stands where it does not belong: an error, unless it is in an unknown field.
+  bool Reject(const std::string& found);
   void MarkSeen(bool& seen) const {
     if (seen) Fail("the field " + Quote(field_) + " comes twice");
     seen = true;
@@ -87,7 +91,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool seen_offsets_ = false;
 };
 
-bool HeaderReader::Scalar(const std::string& found) {
+bool HeaderReader::Reject(const std::string& found) {
   if (skipped_ > 0) return true;
   switch (place_) {
     case Place::kOutside:
@@ -124,7 +128,7 @@ bool HeaderReader::number_unsigned(uint64_t value) {
     offsets_.push_back(value);
     return true;
   }
-  return Scalar(std::to_string(value));
+  return Reject(std::to_string(value));
 }
 
 bool HeaderReader::string(std::string& value) {
@@ -145,11 +149,11 @@ bool HeaderReader::string(std::string& value) {
     entry_.dtype = *dtype;
     return true;
   }
-  return Scalar("the string " + Quote(value, 40));
+  return Reject("the string " + Quote(value, 40));
 }
 
 bool HeaderReader::start_object(size_t) {
-  if (skipped_ > 0) {
+  if (InUnknownField()) {
     EnterSkipped();
   } else if (place_ == Place::kOutside) {
     place_ = Place::kTop;
@@ -159,16 +163,14 @@ bool HeaderReader::start_object(size_t) {
     offsets_.clear();
     seen_dtype_ = seen_shape_ = seen_offsets_ = false;
     field_.clear();
-  } else if (place_ == Place::kTensor && !IsKnownField()) {
-    EnterSkipped();
   } else {
-    Scalar("an object");
+    Reject("an object");
   }
   return true;
 }
 
 bool HeaderReader::start_array(size_t) {
-  if (skipped_ > 0) {
+  if (InUnknownField()) {
     EnterSkipped();
   } else if (place_ == Place::kTensor && field_ == "shape") {
     MarkSeen(seen_shape_);
@@ -176,10 +178,8 @@ bool HeaderReader::start_array(size_t) {
   } else if (place_ == Place::kTensor && field_ == "data_offsets") {
     MarkSeen(seen_offsets_);
     place_ = Place::kOffsets;
-  } else if (place_ == Place::kTensor && !IsKnownField()) {
-    EnterSkipped();
   } else {
-    Scalar("a list");
+    Reject("a list");
   }
   return true;
 }
