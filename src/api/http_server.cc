@@ -45,6 +45,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<HttpServer::Impl> {
   void Wait();
   uint16_t port() const { return port_; }
   int connections();
+  int64_t buffered_bytes() const { return context_.budget->used(); }
 
  private:
   asio::awaitable<void> Accept();
@@ -226,11 +227,9 @@ void HttpServer::Impl::Stop() {
 }
 
 void HttpServer::Impl::StopOnSignals() {
-  asio::post(strand_, [self = shared_from_this()] {
-    self->signals_.add(SIGINT);
-    self->signals_.add(SIGTERM);
-    self->WaitForSignal(false);
-  });
+  signals_.add(SIGINT);
+  signals_.add(SIGTERM);
+  asio::post(strand_, [self = shared_from_this()] { self->WaitForSignal(false); });
 }
 
 void HttpServer::Impl::WaitForSignal(bool again) {
@@ -283,6 +282,8 @@ HttpServer::~HttpServer() { impl_->Shutdown(); }
 uint16_t HttpServer::port() const { return impl_->port(); }
 
 int HttpServer::connections() const { return impl_->connections(); }
+
+int64_t HttpServer::buffered_bytes() const { return impl_->buffered_bytes(); }
 
 void HttpServer::StopOnSignals() { impl_->StopOnSignals(); }
 

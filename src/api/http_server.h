@@ -37,6 +37,7 @@ class HttpServer {
 
   uint16_t port() const;
   int connections() const;
+  int64_t buffered_bytes() const;  // of request bodies at this moment
 
   // From now on SIGINT and SIGTERM call Stop, and a second one ends the process with status 130.
   void StopOnSignals();

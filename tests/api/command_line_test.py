@@ -1,0 +1,160 @@
+"""The program's commands: output, exit codes, one-line errors."""
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from program import MODEL, PICTURE, eventually, program
+
+BAGEL = program()
+
+
+def run(*arguments, stdin="", **options):
+    return subprocess.run([BAGEL, *arguments], input=stdin, capture_output=True, text=True,
+                          timeout=60, **options)
+
+
+class Help(unittest.TestCase):
+    def test_every_command_has_help_with_an_example(self):
+        top = run("--help")
+        self.assertEqual(top.returncode, 0)
+        for command in ("describe", "serve", "tokenize", "inspect"):
+            self.assertIn(command, top.stdout)
+            text = run(command, "--help")
+            self.assertEqual(text.returncode, 0)
+            self.assertIn("Example: ", text.stdout)
+
+    def test_version(self):
+        self.assertRegex(run("--version").stdout, r"^bagel \d+\.\d+\.\d+\n$")
+
+
+class Errors(unittest.TestCase):
+    def check(self, code, part, *arguments, stdin=""):
+        result = run(*arguments, stdin=stdin)
+        self.assertEqual(result.returncode, code, result.stderr)
+        self.assertRegex(result.stderr, r"^bagel: [^\n]*\n$")
+        self.assertIn(part, result.stderr)
+        self.assertEqual(result.stdout, "")
+
+    def test_usage(self):
+        self.check(64, "subcommand")
+        self.check(64, "--nonsense", "describe", "--nonsense")
+        self.check(64, "--threads", "describe", "--threads", "-3")
+
+    def test_files(self):
+        self.check(66, "no/such/model", "describe", "--model", "no/such/model", "--prompt", "x")
+        self.check(66, "no-such.png", "describe", "--model", MODEL, "--image", "no-such.png")
+        self.check(65, "README.md: invalid image", "describe", "--model", MODEL, "--image",
+                   "tests/golden/README.md")
+        self.check(66, "no/such", "inspect", "--model", "no/such")
+
+    def test_options_name_their_value(self):
+        self.check(64, "temperature", "describe", "--model", MODEL, "--prompt", "x",
+                   "--temperature", "-1")
+        self.check(64, "temperature", "describe", "--model", MODEL, "--prompt", "x",
+                   "--temperature", "nan")
+
+    def test_broken_lines(self):
+        self.check(65, "line 1", "tokenize", "--model", MODEL, stdin="{nonsense\n")
+
+
+class Describe(unittest.TestCase):
+    arguments = ("describe", "--model", MODEL, "--num-predict", "8", "--seed", "3")
+
+    def test_text_on_stdout_and_timing_on_stderr(self):
+        result = run(*self.arguments, "--image", PICTURE)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertTrue(result.stdout.endswith("\n"))
+        self.assertRegex(result.stderr, r"load .* prefill \d+ tokens .* tokens/s")
+
+    def test_json(self):
+        result = run(*self.arguments, "--image", PICTURE, "--image", PICTURE, "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        answer = json.loads(result.stdout)
+        self.assertEqual(list(answer), ["text", "thinking", "ids", "prompt_tokens", "image_tokens",
+                                        "generated_tokens", "finish_reason", "seed", "load_ms",
+                                        "prefill_ms", "decode_ms", "model", "device"])
+        self.assertEqual(answer["seed"], 3)
+        self.assertGreater(answer["image_tokens"], 2)
+        self.assertLessEqual(answer["generated_tokens"], 8)
+
+    def test_the_same_seed_says_the_same(self):
+        first = run(*self.arguments, "--image", PICTURE)
+        self.assertEqual(run(*self.arguments, "--image", PICTURE).stdout, first.stdout)
+
+    def test_a_prompt_from_stdin(self):
+        for extra in ((), ("--prompt", "-")):
+            result = run(*self.arguments, *extra, "--json", stdin="Hello there")
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(json.loads(result.stdout)["image_tokens"], 0)
+
+    def test_the_model_may_come_from_the_environment(self):
+        result = run("describe", "--prompt", "x", "--num-predict", "1",
+                     env={**os.environ, "BAGEL_MODEL": MODEL})
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_ctrl_c_stops_after_a_token(self):
+        with subprocess.Popen([BAGEL, "describe", "--model", MODEL, "--prompt", "x",
+                               "--num-predict", "-1", "--temperature", "2", "--top-k", "0",
+                               "--top-p", "1"], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as process:
+            process.stdout.read(1)
+            begin = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+        if process.returncode != 0:  # 0: the model had ended before
+            self.assertEqual(process.returncode, 130, errors)
+            self.assertTrue(errors.endswith(b"bagel: interrupted\n"), errors)
+        self.assertLess(time.monotonic() - begin, 5)
+
+    def test_a_closed_reader_ends_it(self):
+        with subprocess.Popen([BAGEL, "describe", "--model", MODEL, "--prompt", "x",
+                               "--num-predict", "4000", "--temperature", "2", "--top-k", "0"],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            process.stdout.close()
+            self.assertTrue(eventually(lambda: process.poll() is not None))
+        self.assertIn(process.returncode, (0, 69))
+
+
+class Tokenize(unittest.TestCase):
+    def test_there_and_back(self):
+        texts = ["Hello", "", "a\nb", "<|im_start|>", "é"]
+        lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+        ids = run("tokenize", "--model", MODEL, "--plain", stdin=lines)
+        self.assertEqual(ids.returncode, 0, ids.stderr)
+        back = run("tokenize", "--model", MODEL, "--decode", stdin=ids.stdout)
+        self.assertEqual([json.loads(line)["text"] for line in back.stdout.splitlines()], texts)
+
+    def test_specials_are_parsed_unless_plain(self):
+        line = '{"text": "<|im_start|>"}\n'
+        parsed = json.loads(run("tokenize", "--model", MODEL, stdin=line).stdout)["ids"]
+        plain = json.loads(run("tokenize", "--model", MODEL, "--plain", stdin=line).stdout)["ids"]
+        self.assertEqual(len(parsed), 1)
+        self.assertGreater(len(plain), 1)
+
+    def test_needs_the_tokenizers_files_alone(self):
+        result = run("tokenize", "--model", "tests/data/qwen-tokenizer",
+                     stdin='{"text": "Hello world"}\n')
+        self.assertEqual(json.loads(result.stdout)["ids"], [9707, 1879])
+
+
+class Inspect(unittest.TestCase):
+    def test_table_and_json(self):
+        self.assertIn("vit_model", run("inspect", "--model", MODEL).stdout)
+        report = json.loads(run("inspect", "--model", MODEL, "--json").stdout)
+        self.assertEqual(report["missing"], [])
+        self.assertEqual(report["bytes"], sum(group["bytes"] for group in report["groups"]))
+        self.assertGreater(report["elements"], 1000)
+
+    def test_names_what_is_missing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            report = json.loads(run("inspect", "--model", folder, "--json").stdout)
+        self.assertIn("vocab.json", report["missing"])
+        self.assertIn("ema.safetensors", report["missing"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,162 @@
+"""`bagel serve` over real sockets, with curl and with Python's own client."""
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+from program import PICTURE, program, serving
+
+BAGEL = program()
+
+
+def picture():
+    with open(PICTURE, "rb") as file:
+        return base64.b64encode(file.read()).decode()
+
+
+def question(**fields):
+    request = {"model": "bagel-7b-mot", "prompt": "Describe this image.", "images": [picture()],
+               "stream": False, "options": {"temperature": 0.3, "num_predict": 12, "seed": 7}}
+    request.update(fields)
+    return request
+
+
+class ServerTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.context = serving(BAGEL)
+        cls.server = cls.context.__enter__()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.context.__exit__(None, None, None)
+
+    def answer(self, body):
+        status, text = self.server.post(body)
+        self.assertEqual(status, 200, text)
+        return json.loads(text)
+
+    def error(self, body):
+        status, text = self.server.post(body)
+        return status, json.loads(text)["error"]
+
+    def test_curl_sends_the_story(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            request = question()
+            # Over 1 MiB, so that curl first asks with Expect: 100-continue.
+            request["ignored"] = "x" * (2 << 20)
+            json.dump(request, file)
+            file.flush()
+            run = subprocess.run(["curl", "-sS", "-v", self.server.url + "/api/generate", "-d",
+                                  "@" + file.name], capture_output=True, text=True, check=True)
+        answer = json.loads(run.stdout)
+        self.assertEqual(answer["model"], "bagel-7b-mot")
+        self.assertTrue(answer["done"])
+        self.assertIn(answer["done_reason"], ("stop", "length"))
+        self.assertEqual(answer["response"], answer["response"].strip())
+        for key in ("total_duration", "load_duration", "prompt_eval_count",
+                    "prompt_eval_duration", "eval_count", "eval_duration"):
+            self.assertGreaterEqual(answer[key], 1, key)
+        self.assertGreater(answer["prompt_eval_count"], 20)
+        self.assertIn("100 Continue", run.stderr)
+
+    def test_a_seed_repeats_and_a_stream_is_the_same_text(self):
+        whole = self.answer(question())
+        self.assertEqual(self.answer(question())["response"], whole["response"])
+        status, text = self.server.post(question(stream=True))
+        self.assertEqual(status, 200)
+        lines = [json.loads(line) for line in text.splitlines()]
+        self.assertEqual("".join(line["response"] for line in lines), whole["response"])
+        self.assertTrue(lines[-1]["done"])
+        self.assertFalse(any(line["done"] for line in lines[:-1]))
+        self.assertEqual(lines[-1]["context"], whole["context"])
+
+    def test_words_alone(self):
+        answer = self.answer({"prompt": "Hello", "stream": False, "options": {"num_predict": 3}})
+        self.assertLessEqual(answer["eval_count"], 3)
+
+    def test_lists_what_it_serves(self):
+        status, text = self.server.get("/api/tags")
+        self.assertEqual(status, 200)
+        models = json.loads(text)["models"]
+        self.assertIn("bagel-7b-mot:latest", [model["name"] for model in models])
+        self.assertRegex(models[0]["digest"], r"^[0-9a-f]{64}$")
+        self.assertGreater(models[0]["size"], 0)
+        self.assertEqual(self.server.get("/"), (200, b"Ollama is running"))
+        self.assertRegex(json.loads(self.server.get("/api/version")[1])["version"],
+                         r"^\d+(\.\d+)*(-.*)?$")
+
+    def test_errors_are_ollamas(self):
+        self.assertEqual(self.error(b"{"), (400, "unexpected EOF"))
+        self.assertEqual(self.error(question(images=["!"])),
+                         (400, "illegal base64 data at input byte 0"))
+        status, text = self.error(question(images=["bm90IGEgcGljdHVyZQ=="]))
+        self.assertEqual(status, 400)
+        self.assertTrue(text.startswith("invalid image: "), text)
+        self.assertEqual(self.error(question(model="llama3")), (404, "model 'llama3' not found"))
+        status, text = self.error(question(options={"temperature": -1}))
+        self.assertEqual(status, 400)
+        self.assertIn("temperature", text)
+
+    def test_a_foreign_host_is_refused(self):
+        self.assertEqual(self.server.get("/", {"Host": "evil.example"}), (403, b""))
+
+    def test_other_clients_are_served_while_one_generates(self):
+        body = question(prompt="Hello", images=[], options={"num_predict": 400, "seed": 1})
+        long = threading.Thread(target=self.server.post, args=(body,))
+        long.start()
+        begin = time.monotonic()
+        self.assertEqual(self.server.get("/")[0], 200)
+        self.assertLess(time.monotonic() - begin, 1)
+        long.join()
+
+    def test_a_client_that_leaves_makes_room(self):
+        body = json.dumps({"prompt": "Hello", "options": {"num_predict": 4000}}).encode()
+        for _ in range(8):
+            client = socket.create_connection(("127.0.0.1", self.server.port))
+            client.sendall(b"POST /api/generate HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+                           + str(len(body)).encode() + b"\r\n\r\n" + body)
+            client.recv(100)
+            client.close()
+        answer = self.answer({"prompt": "Hi", "stream": False, "options": {"num_predict": 2}})
+        self.assertTrue(answer["done"])
+
+
+class StopTest(unittest.TestCase):
+    def test_signals_stop_it_politely(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with serving(BAGEL) as server:
+                os.kill(server.process.pid, number)
+                self.assertEqual(server.wait(), 0)
+                self.assertIn("stopped", server.log[-1])
+
+    def test_a_running_request_finishes(self):
+        with serving(BAGEL) as server:
+            results = []
+            body = question(images=[], prompt="Hello", options={"num_predict": 300, "seed": 1})
+            thread = threading.Thread(target=lambda: results.append(server.post(body)))
+            thread.start()
+            time.sleep(0.3)
+            os.kill(server.process.pid, signal.SIGTERM)
+            thread.join()
+            self.assertEqual(server.wait(), 0)
+        self.assertEqual(results[0][0], 200)
+
+    def test_the_log_has_no_prompt(self):
+        with serving(BAGEL) as server:
+            server.post({"prompt": "Sesame", "stream": False, "options": {"num_predict": 1}})
+            os.kill(server.process.pid, signal.SIGTERM)
+            server.wait()
+        log = "".join(server.log)
+        self.assertRegex(log, r"POST /api/generate 200 \d+\.\d ms")
+        self.assertNotIn("Sesame", log)
+
+
+if __name__ == "__main__":
+    unittest.main()
