@@ -37,8 +37,7 @@ def main():
     hits, misses, total, boxes, missed, first = 0, Counter(), Counter(), [], [], 0
     for i in range(args.count):
         scene = world.sample(rnd, kind="person")
-        image, face = scenes.draw(scene, f"{args.seed}{i}", 1440)
-        image, face = image.resize((image.width // 2, image.height // 2), Image.BOX), [v / 2 for v in face]
+        image, face = scenes.fine(scene, f"{args.seed}{i}"), scenes.face_of(scene, f"{args.seed}{i}")
         found = sorted(find(cascade, image), key=lambda b: -b[2])
         right = [b for b in found if on_face(b, face)]
         hits += bool(right)

@@ -5,6 +5,7 @@ the picture shows of the scene: the whole "frame" or the "face" alone. `facts` i
 be judged by. Nothing is asserted that the picture does not show.
 """
 import hashlib
+from functools import lru_cache
 
 from wordings import pick
 from world import THINGS, WALL_THINGS
@@ -52,6 +53,7 @@ baby fire-hydrant traffic-light stop-sign mailbox trash-can wheelchair stroller 
 football frisbee hot-dog donut hamburger ice-cream lemon strawberry cherry pineapple coconut corn potato tomato onion""".split()
 
 
+@lru_cache(None)
 def absent_words(unseen):
     return [w.replace("-", " ") for w in ABSENT if (hashlib.sha256(w.encode()).digest()[0] % 5 == 0) == unseen]
 

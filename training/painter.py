@@ -37,10 +37,10 @@ def jitter(rnd, colour, amount):
 
 @lru_cache(None)
 def spot(level):
-    """A soft round mask, 64x64; `level` in 1..20 is its strength in the middle."""
-    out = Image.new("L", (64, 64))
-    out.putdata([int(255 * level / 20 * max(0.0, 1 - ((x - 31.5) ** 2 + (y - 31.5) ** 2) / 992) ** 1.5)
-                 for y in range(64) for x in range(64)])
+    """A soft round mask, 192x192; `level` in 1..20 is its strength in the middle."""
+    out = Image.new("L", (192, 192))
+    out.putdata([int(255 * level / 20 * max(0.0, 1 - ((x - 95.5) ** 2 + (y - 95.5) ** 2) / 9120) ** 1.5)
+                 for y in range(192) for x in range(192)])
     return out
 
 
@@ -111,7 +111,7 @@ class Painter:
         level = int(round(strength * 20))
         if w < 2 or h < 2 or level < 1:
             return
-        mask = spot(min(level, 20)).resize((w, h), Image.BILINEAR)
+        mask = spot(min(level, 20)).resize((w, h), Image.NEAREST if w < 500 else Image.BILINEAR)
         self.image.paste(rgb(colour), (int(px - w / 2), int(py - h / 2)), mask)
 
     def fade(self, x0, y0, x1, y1, start, end, vertical=True):
@@ -121,7 +121,7 @@ class Painter:
         if box[2] <= box[0] or box[3] <= box[1]:
             return
         self.image.paste(rgb(start), box)
-        self.image.paste(rgb(end), box, ramp(vertical).resize((box[2] - box[0], box[3] - box[1]), Image.BILINEAR))
+        self.image.paste(rgb(end), box, ramp(vertical).resize((box[2] - box[0], box[3] - box[1]), Image.NEAREST))
 
 
 def arc(x0, y0, x1, y1, bend, n=9):

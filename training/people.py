@@ -7,7 +7,7 @@ import math
 from painter import CIRCLE, arc, jitter, mix, shade, stream
 
 SKIN = {"light": (240, 202, 174), "tan": (208, 156, 114), "dark": (146, 98, 70)}
-HAIR = {"black": (34, 30, 34), "brown": (104, 64, 36), "blond": (226, 188, 104), "red": (184, 74, 34), "grey": (164, 164, 170)}
+HAIR = {"black": (34, 30, 34), "brown": (104, 64, 36), "blond": (208, 164, 80), "red": (184, 74, 34), "grey": (142, 142, 150)}
 COLOUR = {"red": (200, 40, 42), "blue": (46, 88, 196), "green": (44, 138, 66), "yellow": (240, 206, 50),
           "purple": (132, 58, 164), "orange": (240, 130, 32), "black": (36, 36, 42), "white": (240, 240, 242)}
 
@@ -17,7 +17,7 @@ MOOD = {
     "happy":     (-0.03, 0.00, 0.06, 0.08, 0.35, 0.20, 0.17, 0.36, 1, 0),
     "sad":       (-0.01, -0.13, 0.02, 0.20, 0.00, -0.15, 0.00, 0.25, 0, 0),
     "angry":     (0.05, 0.15, 0.01, 0.22, 0.22, -0.07, 0.10, 0.28, 2, 0),
-    "surprised": (-0.13, 0.00, 0.09, -0.17, -0.12, 0.00, 0.28, 0.16, 0, 0),
+    "surprised": (-0.06, 0.00, 0.09, -0.1, -0.06, 0.00, 0.28, 0.151, 0, 0),
     "relaxed":   (0.00, 0.00, 0.04, 0.36, 0.08, 0.10, 0.00, 0.29, 0, 0),
     "tired":     (0.02, -0.03, 0.01, 0.58, 0.00, -0.05, 0.00, 0.20, 0, 1),
     "neutral":   (0.00, 0.00, 0.04, 0.07, 0.00, 0.00, 0.00, 0.25, 0, 0),
@@ -39,7 +39,7 @@ def draw_eye(p, x, lid, low, gaze, iris, skin, lash):
     lower = lambda t: ey * (1 - low) * math.sqrt(max(0.0, 1 - t * t))
     ts = [i / 6 - 1 for i in range(13)]
     p.oval(x, 0, ex * 1.06, ey * 1.12, shade(skin, -0.24))
-    p.poly([(x + ex * t, upper(t)) for t in ts] + [(x + ex * t, lower(t)) for t in reversed(ts)], mix(skin, (238, 236, 232), 0.795))
+    p.poly([(x + ex * t, upper(t)) for t in ts] + [(x + ex * t, lower(t)) for t in reversed(ts)], mix(skin, (236, 233, 228), 0.72))
     for radius, colour in ((0.095, iris), (0.052, (16, 12, 14))):
         points = []
         for c, s in CIRCLE:
@@ -53,7 +53,7 @@ def draw_eye(p, x, lid, low, gaze, iris, skin, lash):
     p.line([(x + ex * t, lower(t)) for t in ts[2:-2]], 0.014, shade(skin, -0.4))
 
 
-def draw_mouth(p, smile, opening, width, teeth, lip, rnd):
+def draw_mouth(p, smile, opening, width, teeth, lip):
     y = 0.5
     ends = y - smile * 0.5
     top = arc(-width, ends, width, ends, smile * 0.55 if opening else smile, 11)
@@ -87,7 +87,7 @@ def draw_face(p, scene, seed):
     """Face, ears, eyes, brows, nose and mouth, with the light from one side."""
     rnd = stream(seed, "face")
     skin = jitter(rnd, SKIN[scene["skin"]], 9)
-    wide, jaw, side = 0.847 + rnd.uniform(-0.04, 0.04), rnd.uniform(0.10, 0.26), rnd.choice([-1, 1])
+    wide, jaw, side = 0.857 + rnd.uniform(-0.04, 0.04), rnd.uniform(0.10, 0.26), rnd.choice([-1, 1])
     gap, iris = 0.377 + rnd.uniform(-0.02, 0.02), rnd.choice([(66, 44, 28), (52, 92, 130), (58, 104, 62), (40, 32, 28)])
     gaze = (rnd.uniform(-0.03, 0.03), rnd.uniform(-0.01, 0.02))
     nose, nose_wide = rnd.uniform(0.26, 0.31), rnd.uniform(0.10, 0.15)
@@ -109,17 +109,17 @@ def draw_face(p, scene, seed):
         p.oval(ear * wide * 0.99, 0.05, 0.06, 0.12, shade(skin, -0.28))
     p.poly(face_outline(wide, jaw), skin)
     light, dark = shade(skin, 0.55), shade(skin, -0.5)
-    p.glow(-side * wide * 0.62, 0.15, 0.30, 0.75, dark, 0.161)
+    p.glow(-side * wide * 0.62, 0.15, 0.30, 0.75, dark, 0.151)
     p.glow(0, 0.93, wide * 0.75, 0.22, dark, 0)
-    p.glow(0, -0.52, 0.66, 0.375, light, 0.809)
+    p.glow(0, -0.52, 0.66, 0.375, light, 1.028)
     for eye in (-1, 1):
-        p.glow(eye * (gap + 0.02), -0.19, 0.42, 0.25, mix(skin, (52, 24, 22), 0.74), 0.941)
-        p.glow(eye * 0.42, 0.216, 0.38, 0.334, light, 0.95)
+        p.glow(eye * (gap + 0.02), -0.19, 0.414, 0.25, mix(skin, (52, 24, 22), 0.682), 1.046)
+        p.glow(eye * 0.42, 0.216, 0.38, 0.334, light, 0.956)
         p.glow(eye * 0.45, 0.30, 0.22, 0.17, mix(skin, (224, 96, 84), 0.5), 0.3 if scene["mood"] != "happy" else 0.55)
     p.glow(0, 0.02, 0.124, 0.46, light, 0.749)
     p.glow(0, 0.82, 0.26, 0.16, light, 0.627)
 
-    brow_colour = mix(HAIR[scene["hair"]["colour"]], (38, 26, 22), 0.55)
+    brow_colour = mix(HAIR[scene["hair"]["colour"]], (38, 26, 22), 0.509)
     lash = shade(brow_colour, -0.55)
     eyes = p.move(0, -0.101)
     for eye in (-1, 1):
@@ -146,17 +146,17 @@ def draw_face(p, scene, seed):
     lip = mix(skin, (176, 50, 58), rnd.uniform(0.45, 0.65))
     if opening < 0.04:
         p.glow(0, 0.70, 0.2, 0.07, dark, 0.5)
-    draw_mouth(p, smile, opening, mouth, teeth, lip, rnd)
+    draw_mouth(p, smile, opening, mouth, teeth, lip)
     if scene["mood"] in ("happy", "relaxed"):
         for cheek in (-1, 1):
             p.line(arc(cheek * (mouth + 0.05), 0.46 - smile * 0.5, cheek * (mouth + 0.07), 0.60 - smile * 0.4, 0.0), 0.02, shade(skin, -0.3))
     if freckles:
         for _ in range(14):
             p.oval(rnd.choice([-1, 1]) * rnd.uniform(0.2, 0.55), rnd.uniform(0.12, 0.34), 0.013, 0.013, shade(skin, -0.3))
-    return skin, wide
+    return wide
 
 
-def draw_hair_back(p, scene, seed, wide):
+def draw_hair_back(p, scene, seed):
     rnd = stream(seed, "hair")
     hair = jitter(rnd, HAIR[scene["hair"]["colour"]], 3 if scene["hair"]["colour"] == "grey" else 8)
     volume = rnd.uniform(0.92, 1.12)
@@ -234,22 +234,24 @@ def draw_hat(p, scene, seed, wide):
             p.line([(x, -0.97 + 0.06 * abs(k) / 6), (x, -0.75 + 0.04 * abs(k) / 6)], 0.02, dark)
 
 
-def draw_glasses(p, seed):
+def draw_glasses(p, scene, seed):
+    """Frames are heavy above and fine below, as many are; a heavy lower rim hides the cheeks from face finders."""
     rnd = stream(seed, "glasses")
     frame = rnd.choice([(26, 24, 28), (70, 40, 26), (30, 36, 70)])
     width, square = rnd.uniform(0.034, 0.046), rnd.random() < 0.5
+    lower = mix(frame, SKIN[scene["skin"]], 0.5)
     for s in (-1, 1):
         x = s * 0.385
-        p.glow(x, -0.11, 0.27, 0.20, (30, 30, 46), 0.45)
+        p.glow(x, -0.13, 0.30, 0.22, (30, 28, 40), 0.6)
         if square:
             rim = [(x - s * 0.25, -0.29), (x + s * 0.27, -0.29), (x + s * 0.25, 0.08), (x - s * 0.22, 0.08), (x - s * 0.25, -0.29)]
-            p.line(rim, width * 0.5, frame)
+            p.line(rim, width * 0.5, lower)
             p.line(rim[:2], width * 1.3, frame)
         else:
-            p.ring(x, -0.10, 0.25, 0.215, width * 0.5, frame)
+            p.ring(x, -0.10, 0.25, 0.215, width * 0.5, lower)
             p.line([(x + 0.25 * c, -0.10 + 0.215 * e) for c, e in CIRCLE[14:] + CIRCLE[:1]], width * 1.2, frame)
         p.line([(s * 0.64, -0.15), (s * 0.80, -0.17)], width, frame)
-        p.line([(x - 0.12, -0.04), (x - 0.03, -0.17)], 0.018, (205, 210, 225))
+        p.line([(x - 0.13, -0.06), (x - 0.06, -0.17)], 0.015, (190, 196, 212))
     p.line(arc(-0.14, -0.17, 0.14, -0.17, -0.03), width * 0.5, frame)
 
 
@@ -309,7 +311,7 @@ def draw_body(p, scene, seed, skin):
             p.poly([(s * 0.36, 1.2), (s * 0.66, 1.42), (s * 0.74, 1.9), (s * 0.55, 1.98), (s * 0.66, 2.1), (s * 0.08, 2.8)], shade(colour, -0.16))
             p.line([(s * 0.36, 1.24), (s * 0.07, 2.8)], 0.03, dark)
         p.line([(0, 2.78), (0, 5)], 0.035, dark)
-    return colour, broad, drop
+    return colour, broad
 
 
 def draw_hand(p, x, y, skin, angle):
@@ -342,39 +344,41 @@ def draw_arms(p, scene, seed, skin, colour, broad):
         draw_hand(p, x + s * 0.12, 0.85, skin, s * rnd.uniform(0.0, 0.3))
 
 
-def draw_person(p, scene, seed):
-    """Draws the figure; `p` is the canvas in pixels of a 720 high frame. Returns the face as x, y, unit."""
+def pose(scene, seed):
+    """Where the head is: x, y and unit in pixels of a 720 high frame, the side leant to, and the head's tilt."""
     rnd = stream(seed, "pose")
-    width = 1280 if scene["frame"] == "wide" else 720
-    if scene["frame"] == "wide":
-        unit, x, y = rnd.uniform(104, 150), 640 + rnd.uniform(-70, 70), rnd.uniform(0, 1)
-        y = unit * 1.30 + 40 + y * 60
+    if scene["frame"] == "square":
+        unit, x, y = rnd.uniform(140, 195), 360 + rnd.uniform(-40, 40), rnd.uniform(310, 350)
+    else:
+        unit, x, y = rnd.uniform(104, 150), 640 + rnd.uniform(-70, 70), rnd.uniform(0, 60)
+        y += unit * 1.30 + 40
         if scene["posture"] == "arms crossed":
             unit *= 0.92
-    else:
-        unit, x, y = rnd.uniform(140, 195), 360 + rnd.uniform(-40, 40), rnd.uniform(310, 350)
     if scene["hat"] and scene["hat"]["type"] == "top hat":
         y += 0.35 * unit
-    lean = rnd.choice([-1, 1])
-    tilt = {"head tilted": rnd.uniform(0.09, 0.125) * lean, "leaning": 0.04 * lean}.get(scene["posture"], rnd.uniform(-0.02, 0.02))
-    body_x = x - (0.55 * unit * lean if scene["posture"] == "leaning" else 0)
-    head = p.move(x, y, unit, tilt)
-    body = p.move(body_x, y, unit)
+    lean, tilt, still = rnd.choice([-1, 1]), rnd.uniform(0.09, 0.125), rnd.uniform(-0.02, 0.02)
+    return x, y, unit, lean, {"head tilted": tilt * lean, "leaning": 0.03 * lean}.get(scene["posture"], still)
+
+
+def draw_person(p, scene, seed):
+    """Draws the figure; `p` is the canvas in pixels of a 720 high frame."""
+    x, y, unit, lean, tilt = pose(scene, seed)
+    head, body = p.move(x, y, unit, tilt), p.move(x, y, unit)
     if scene["posture"] == "leaning":
         body = p.move(x - 0.12 * unit * lean, y, unit, 0.16 * lean)
     body.glow(0.15, 2.4, 2.6, 2.6, (20, 14, 20), 0.35)
+    head.glow(0, -0.1, 2.3, 2.1, (24, 22, 34), 0.5)
     skin = jitter(stream(seed, "face"), SKIN[scene["skin"]], 9)
-    hair, volume = draw_hair_back(head, scene, seed, 0.8)
-    colour, broad, drop = draw_body(body, scene, seed, skin)
+    hair, volume = draw_hair_back(head, scene, seed)
+    colour, broad = draw_body(body, scene, seed, skin)
     draw_arms(body, scene, seed, skin, colour, broad)
     if scene["hair"]["length"] == "long" and stream(seed, "locks").random() < 0.6:
         for s in (-1, 1):
             head.blob([(s * 0.86, 0.2), (s * 1.06, 0.8), (s * 1.02, 1.7), (s * 0.72, 2.0), (s * 0.6, 1.5), (s * 0.74, 0.9)], shade(hair, -0.1))
             head.line([(s * 0.92, 0.6), (s * 0.9, 1.3), (s * 0.78, 1.85)], 0.04, shade(hair, 0.18))
-    skin, wide = draw_face(head, scene, seed)
+    wide = draw_face(head, scene, seed)
     if scene["glasses"]:
-        draw_glasses(head, seed)
+        draw_glasses(head, scene, seed)
     draw_hair_front(head, scene, seed, wide, hair, volume)
     if scene["hat"]:
         draw_hat(head, scene, seed, wide)
-    return x, y, unit

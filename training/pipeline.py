@@ -1,11 +1,12 @@
 """Pictures with questions, drawn by worker processes into shared memory while the GPU trains.
 
-A slab holds pictures of one patch grid, each with a row of questions and answers behind it. The rows
-of one picture share its prefix: the attention mask keeps them apart (see `attention_mask`).
+A slab holds pictures of one patch grid, each with a few rows of questions and answers. The questions in
+a row share the picture's prefix: the attention mask keeps them apart (see `attention_mask`).
 """
 import mmap
 import multiprocessing as mp
 import os
+import queue
 import random
 
 import numpy as np
@@ -18,7 +19,7 @@ import world
 from preprocess import patchify, resize
 from tokenizer import Vocabulary
 
-MAX_PATCHES, TEXT = 352, 288
+MAX_PATCHES, TEXT, ROUNDS = 352, 288, 3
 FIELDS = {"ids": np.int16, "target": np.int16, "segment": np.int16, "rope": np.int16, "sees": np.int16, "weight": np.float32}
 
 
@@ -26,13 +27,13 @@ class Slab:
     """Arrays over one anonymous shared mapping."""
 
     def __init__(self, pictures):
-        sizes = {"patches": (np.uint8, pictures * MAX_PATCHES * 588), **{k: (t, pictures * TEXT) for k, t in FIELDS.items()}}
+        sizes = {"patches": (np.uint8, pictures * MAX_PATCHES * 588), **{k: (t, ROUNDS * pictures * TEXT) for k, t in FIELDS.items()}}
         memory = mmap.mmap(-1, sum(np.dtype(t).itemsize * n for t, n in sizes.values()))
         at = 0
         for name, (kind, n) in sizes.items():
             array = np.frombuffer(memory, kind, n, at)
             at += array.nbytes
-            setattr(self, name, array.reshape(pictures, -1) if name != "patches" else array)
+            setattr(self, name, array.reshape(ROUNDS, pictures, TEXT) if name != "patches" else array)
 
     def pictures(self, count, patches):
         return self.patches[:count * patches * 588].reshape(count, patches, 588)
@@ -77,19 +78,18 @@ def turns_for(scene, view, rnd, system):
 
 
 def views(rnd):
-    """One drawn scene as one or two training pictures."""
-    scene = world.sample(rnd)
-    person = scene["kind"] == "person"
-    image, face = scenes.draw(scene, rnd.getrandbits(48), rnd.randint(400, 560) if person else rnd.randint(320, 460))
-    if person and rnd.random() < 0.65:
-        crop = camera.face_crop(image, camera.likely_box(face, rnd))
-        yield scene, "face", camera.shoot(crop, rnd)
-    if person and scene["frame"] == "wide" and not scene["things"] and rnd.random() < 0.25:  # a 4:3 camera
-        h = image.height
-        left = (image.width - h * 4 // 3) // 2
-        yield dict(scene, frame="4:3"), "frame", camera.shoot(image.crop((left, 0, left + h * 4 // 3, h)), rnd)
+    """One scene as one or two training pictures: the frame, and for a person often the face crop too."""
+    scene, seed = world.sample(rnd), rnd.getrandbits(48)
+    if scene["kind"] == "person" and rnd.random() < 0.65:
+        x, y, w, h = camera.likely_box(scenes.face_of(scene, seed), rnd)
+        p, q = 0.4 * w, 0.4 * h
+        window = (max(0, x - p), max(0, y - q), min(scenes.width(scene), x + w + p), min(720, y + h + q))
+        yield scene, "face", camera.shoot(scenes.draw(scene, seed, rnd.randint(250, 420), window), rnd)
+    height = rnd.randint(270, 420)
+    if scene["kind"] == "person" and scene["frame"] == "wide" and not scene["things"] and rnd.random() < 0.25:  # a 4:3 camera
+        yield dict(scene, frame="4:3"), "frame", camera.shoot(scenes.draw(scene, seed, height, (160, 0, 1120, 720)), rnd)
     else:
-        yield scene, "frame", camera.shoot(camera.shift(image, rnd), rnd)
+        yield scene, "frame", camera.shoot(camera.shift(scenes.draw(scene, seed, height), rnd), rnd)
 
 
 def work(slabs, free, full, vocabulary, size, seed):
@@ -107,13 +107,13 @@ def work(slabs, free, full, vocabulary, size, seed):
                 system = talk.THINK if chance < 0.03 else talk.PLAN if chance < 0.06 else talk.SYSTEM[int(chance * 1000) % len(talk.SYSTEM)] if chance < 0.12 else None
             prefix = [vocab.start] + vocab.encode(system) + [vocab.end] if system else []
             rows = waiting.setdefault((grid, system), [])
-            rows.append((patches, text_row(vocab, turns_for(scene, view, rnd, system), len(prefix))))
+            rows.append((patches, [text_row(vocab, turns_for(scene, view, rnd, system), len(prefix)) for _ in range(ROUNDS)]))
             if len(rows) == size:
                 slot = free.get()
                 slab = slabs[slot]
                 slab.pictures(size, len(patches))[:] = np.stack([p for p, _ in rows])
                 for name in FIELDS:
-                    getattr(slab, name)[:] = np.stack([r[name] for _, r in rows])
+                    getattr(slab, name)[:] = np.stack([[r[i][name] for _, r in rows] for i in range(ROUNDS)])
                 full.put((slot, grid, prefix))
                 waiting[grid, system] = []
 
@@ -132,8 +132,14 @@ class Drawers:
         for process in self.processes:
             process.start()
 
-    def next(self):
-        return self.full.get(timeout=300)
+    def next(self, wait):
+        """A filled slab as (slot, grid, prefix), or None if none is ready and `wait` is false."""
+        try:
+            return self.full.get(timeout=300) if wait else self.full.get_nowait()
+        except queue.Empty:
+            if wait:
+                raise
+            return None
 
     def done(self, slot):
         self.free.put(slot)

@@ -53,8 +53,8 @@ def study(p, w, side, rnd):
 
 
 def kitchen(p, w, side, rnd):
-    wall = jitter(rnd, rnd.choice([(226, 214, 186), (204, 222, 214), (232, 222, 206)]), 8)
-    unit = jitter(rnd, rnd.choice([(240, 236, 226), (150, 176, 168), (186, 140, 96)]), 8)
+    wall = jitter(rnd, rnd.choice([(176, 158, 126), (140, 164, 154), (178, 160, 140)]), 8)
+    unit = jitter(rnd, rnd.choice([(206, 198, 182), (124, 152, 144), (164, 118, 78)]), 8)
     p.fade(0, 0, w, 720, wall, shade(wall, -0.15))
     for y in range(290, 440, 30):
         p.line([(0, y), (w, y)], 3, shade(wall, -0.12))
@@ -79,19 +79,19 @@ def kitchen(p, w, side, rnd):
     p.oval(s - 70, 398, 50, 8, (120, 126, 134))
     p.rect(s - 120, 352, s - 20, 412, (150, 156, 164))
     p.line([(s - 20, 364), (s + 40, 356)], 12, (50, 50, 54))
-    p.glow(w * 0.5, 60, w * 0.5, 260, (255, 250, 230), 0.35)
+    p.glow(w * 0.5, 0, w * 0.5, 200, (255, 250, 230), 0.25)
 
 
 def garden(p, w, side, rnd):
-    p.fade(0, 0, w, 420, (120, 176, 226), (216, 232, 236))
+    p.fade(0, 0, w, 420, (88, 144, 204), (164, 194, 212))
     for _ in range(5):
         x, y = rnd.uniform(0, w), rnd.uniform(30, 160)
         for k in range(3):
-            p.glow(x + 50 * k, y + rnd.uniform(-10, 10), 80, 38, (255, 255, 255), 0.8)
-    p.fade(0, 400, w, 720, (110, 164, 74), (66, 118, 50))
-    p.rect(0, 320, w, 336, (214, 206, 190))
+            p.glow(x + 50 * k, y + rnd.uniform(-10, 10), 80, 38, (240, 244, 250), 0.6)
+    p.fade(0, 400, w, 720, (92, 142, 62), (58, 106, 46))
+    p.rect(0, 320, w, 336, (172, 160, 140))
     for x in range(8, w, 56):
-        p.poly([(x, 290), (x + 19, 272), (x + 38, 290), (x + 38, 430), (x, 430)], (228, 222, 208))
+        p.poly([(x, 290), (x + 19, 272), (x + 38, 290), (x + 38, 430), (x, 430)], (186, 174, 152))
     t = w * 0.13 if side > 0 else w * 0.87
     p.poly([(t - 26, 560), (t - 18, 240), (t + 18, 240), (t + 30, 560)], (98, 70, 46))
     for _ in range(16):
@@ -107,7 +107,7 @@ def garden(p, w, side, rnd):
 
 
 def office(p, w, side, rnd):
-    wall = jitter(rnd, rnd.choice([(206, 212, 220), (190, 204, 214), (222, 220, 214)]), 6)
+    wall = jitter(rnd, rnd.choice([(146, 156, 170), (132, 150, 158), (158, 152, 144)]), 6)
     p.fade(0, 0, w, 720, wall, shade(wall, -0.25))
     b = w * 0.17 if side > 0 else w * 0.83
     p.rect(b - 195, 80, b + 195, 350, (150, 154, 160))
@@ -125,7 +125,7 @@ def office(p, w, side, rnd):
     for k in range(4):
         p.line([(d - 130, 290 + 36 * k), (d - 130 + rnd.uniform(80, 220), 290 + 36 * k)], 9, (226, 240, 250))
     p.rect(0, 0, w, 26, shade(wall, 0.4))
-    p.glow(w * 0.5, 10, w * 0.45, 150, (255, 255, 255), 0.6)
+    p.glow(w * 0.5, 0, w * 0.45, 120, (255, 255, 255), 0.45)
 
 
 def night_window(p, w, side, rnd):

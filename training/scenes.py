@@ -1,13 +1,13 @@
 """From attributes and a seed to a picture: always the same one.
 
 `draw(scene, seed, height)` is what every other part uses. The height only sets the resolution: training
-draws small, pictures for people are drawn at twice their size and reduced.
+draws small, pictures for people are drawn at twice their size and reduced (`fine`).
 """
 from PIL import Image
 
 import rooms
 from painter import Painter, mix, stream
-from people import draw_person
+from people import draw_person, pose
 from security import draw_security, finish
 from things import draw_thing
 
@@ -20,21 +20,22 @@ def width(scene):
     return 1280 if scene["frame"] == "wide" else 720
 
 
-def draw_room(scene, seed, height, depth):
+def room_side(scene, seed):
+    """Which way round the room is: clocks and paintings hang where no shelf or board is."""
+    side = stream(seed, "side").choice([-1, 1])
+    for thing in scene["things"]:
+        if thing["place"] in ("wall left", "wall right"):
+            side = -1 if thing["place"] == "wall left" else 1
+    return side
+
+
+def draw_room(scene, seed, size, window, depth):
     """The background at a fraction of the size, scaled up: out of focus, as behind a person."""
-    w, rnd = width(scene), stream(seed, "room")
-    scale = height / 720 / depth
-    small = Image.new("RGB", (round(w * scale), round(720 * scale)))
-    side = rnd.choice([-1, 1])
-    for thing in scene["things"]:  # clocks and paintings hang where no shelf stands
-        if thing["place"] == "wall left":
-            side = 1 if scene["room"] == "office" else -1
-        elif thing["place"] == "wall right":
-            side = -1 if scene["room"] == "office" else 1
-    if scene["room"] == "office" and any(str(t["place"]).startswith("wall ") for t in scene["things"]):
-        side = -side
-    rooms.DRAW[scene["room"]](Painter(small, scale), w, side, rnd)
-    return small.resize((round(w * height / 720), height), Image.BICUBIC)
+    x0, y0, x1, y1 = window
+    scale = size[1] / (y1 - y0) / depth
+    small = Image.new("RGB", (round((x1 - x0) * scale), round((y1 - y0) * scale)))
+    rooms.DRAW[scene["room"]](Painter(small, scale, -x0 * scale, -y0 * scale), width(scene), room_side(scene, seed), stream(seed, "room"))
+    return small.resize(size, Image.BILINEAR if size[1] < 600 else Image.BICUBIC)
 
 
 def draw_people_things(p, scene, seed):
@@ -78,24 +79,38 @@ def draw_still(p, scene, seed):
         draw_thing(p.move(x, y, size), thing, seed, f"thing {thing['place']} {behind}")
 
 
-def draw(scene, seed, height=720):
-    """Returns the picture and, for a person, the face as (x, y, half height) in its pixels."""
-    scale, w, face = height / 720, width(scene), None
+def draw(scene, seed, height=720, window=None):
+    """The picture, or the part of it in `window` (x0, y0, x1, y1 in units of a 720 high frame)."""
+    w = width(scene)
+    window = window or (0, 0, w, 720)
+    scale = height / (window[3] - window[1])
+    size = (round((window[2] - window[0]) * scale), height)
     if scene["kind"] == "security":
-        image = Image.new("RGB", (round(w * scale), height))
+        image = Image.new("RGB", size)
         draw_security(Painter(image, scale), scene, seed)
-        return finish(image, scene, seed), None
-    image = draw_room(scene, seed, height, 3 if scene["kind"] == "person" else 1.6)
-    p = Painter(image, scale)
+        return finish(image, scene, seed)
+    image = draw_room(scene, seed, size, window, 3 if scene["kind"] == "person" else 1.6)
+    p = Painter(image, scale, -window[0] * scale, -window[1] * scale)
     for thing in scene["things"]:
         if str(thing["place"]).startswith("wall "):
             x = w * (0.16 if thing["place"] == "wall left" else 0.84)
             draw_thing(p.move(x, 130, 105), thing, seed, "thing " + thing["place"])
     if scene["kind"] == "person":
-        face = tuple(v * scale for v in draw_person(p, scene, seed))
+        draw_person(p, scene, seed)
         draw_people_things(p, scene, seed)
     else:
         draw_still(p, scene, seed)
     light = stream(seed, "light")
     p.glow(w * light.uniform(0, 1), 0, w * 0.7, 600, mix((255, 240, 214), (214, 228, 255), light.random()), light.uniform(0, 0.22))
-    return image, face
+    return image
+
+
+def face_of(scene, seed, height=720):
+    """The face in pixels of a picture of that height: x, y and half its height."""
+    return tuple(v * height / 720 for v in pose(scene, seed)[:3])
+
+
+def fine(scene, seed):
+    """The picture at 720 lines, drawn at twice the size for smooth edges."""
+    image = draw(scene, seed, 1440)
+    return image.resize((image.width // 2, image.height // 2), Image.BOX)

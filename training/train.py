@@ -10,7 +10,6 @@ import os
 import random
 import time
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -20,7 +19,7 @@ import talk
 import tokenizer
 import world
 from model import DEMO, Bagel
-from pipeline import FIELDS, TEXT, Drawers, cores
+from pipeline import FIELDS, ROUNDS, TEXT, Drawers, cores
 from preprocess import positions
 
 LOW = -30000.0
@@ -41,32 +40,60 @@ def attention_mask(system, image, segment, sees, dtype):
     return torch.zeros(b, 1, n, n, dtype=dtype, device=device).masked_fill_(~allowed[:, None], LOW)
 
 
-def batch_loss(model, vocab_ids, slab, grid, prefix, size, device):
-    """Weighted cross entropy of the answers in one slab, with its sums for reporting."""
-    count = grid[0] * grid[1]
-    patches = torch.from_numpy(slab.pictures(size, count)).to(device)
-    t = {k: torch.from_numpy(getattr(slab, k)).to(device) for k in FIELDS}
-    ids = torch.from_numpy(positions(grid)).to(device).expand(size, -1)
-    start, end = vocab_ids
-    head = torch.tensor(prefix + [start], dtype=torch.long, device=device).expand(size, -1)
-    tail = torch.tensor([end], dtype=torch.long, device=device).expand(size, -1)
-    picture = model.picture_tokens(patches, ids)
-    x = torch.cat([model.embed(head), picture, model.embed(tail), model.embed(t["ids"].long())], 1)
-    s, image = len(prefix), count + 2
-    rope = torch.cat([torch.arange(s, device=device).expand(size, -1), torch.full((size, image), s, device=device), t["rope"].long()], 1)
-    pad = -x.shape[1] % 8
-    mask = attention_mask(s, image, t["segment"], t["sees"], torch.bfloat16 if device.type == "cuda" else torch.float32)
-    if pad:
-        x, rope = F.pad(x, (0, 0, 0, pad)), F.pad(rope, (0, pad))
-        mask = F.pad(F.pad(mask, (0, pad), value=LOW), (0, 0, 0, pad))
-    states, _ = model.decode(x, rope, mask)
-    states = states[:, s + image:s + image + TEXT]
-    asked = t["target"] >= 0
-    logits = model.logits(states[asked]).float()
-    target, weight = t["target"][asked].long(), t["weight"][asked]
-    losses = F.cross_entropy(logits, target, reduction="none")
-    right = (logits.detach().argmax(-1) == target).float()
-    return (losses * weight).sum() / weight.sum(), losses.detach().mean(), right.mean(), target.numel()
+class Batch:
+    """One slab on the device: its pictures, and a few rounds of questions that are used one after the other."""
+
+    def __init__(self, slab, grid, prefix, size, device):
+        self.grid, self.prefix, self.size, self.device, self.round = grid, prefix, size, device, 0
+        self.patches = torch.from_numpy(slab.pictures(size, grid[0] * grid[1])).to(device, copy=True)
+        self.fields = {k: torch.from_numpy(getattr(slab, k)).to(device, copy=True) for k in FIELDS}
+
+    def loss(self, model, vocab):
+        """Weighted cross entropy of the answers, with the plain mean and the share of right tokens for reporting."""
+        t = {k: v[self.round] for k, v in self.fields.items()}
+        self.round += 1
+        size, device, s = self.size, self.device, len(self.prefix)
+        ids = torch.from_numpy(positions(self.grid)).to(device).expand(size, -1)
+        head = torch.tensor(self.prefix + [vocab.vision_start], dtype=torch.long, device=device).expand(size, -1)
+        tail = torch.tensor([vocab.vision_end], dtype=torch.long, device=device).expand(size, -1)
+        x = torch.cat([model.embed(head), model.picture_tokens(self.patches, ids), model.embed(tail), model.embed(t["ids"].long())], 1)
+        image = ids.shape[1] + 2
+        rope = torch.cat([torch.arange(s, device=device).expand(size, -1), torch.full((size, image), s, device=device), t["rope"].long()], 1)
+        mask = attention_mask(s, image, t["segment"], t["sees"], torch.bfloat16 if device.type == "cuda" else torch.float32)
+        pad = -x.shape[1] % 8  # the attention kernel wants multiples of eight
+        if pad:
+            x, rope = F.pad(x, (0, 0, 0, pad)), F.pad(rope, (0, pad))
+            mask = F.pad(F.pad(mask, (0, pad), value=LOW), (0, 0, 0, pad))
+        states, _ = model.decode(x, rope, mask)
+        states = states[:, s + image:s + image + TEXT]
+        asked = (t["target"] >= 0).flatten().nonzero()[:, 0]
+        logits = model.logits(states.flatten(0, 1)[asked]).float()
+        target, weight = t["target"].flatten()[asked].long(), t["weight"].flatten()[asked]
+        losses = F.cross_entropy(logits, target, reduction="none")
+        right = (logits.detach().argmax(-1) == target).float()
+        return (losses * weight).sum() / weight.sum(), losses.detach().mean(), right.mean()
+
+
+class Feed:
+    """Fresh slabs as soon as they are drawn, and between them earlier ones with new questions, so that the GPU never waits."""
+
+    def __init__(self, drawers, device, rnd, keep=150):
+        self.drawers, self.device, self.rnd, self.keep, self.kept, self.fresh = drawers, device, rnd, keep, [], 0
+
+    def next(self):
+        ready = self.drawers.next(wait=len(self.kept) < 8)
+        if ready:
+            slot, grid, prefix = ready
+            batch = Batch(self.drawers.slabs[slot], grid, prefix, self.drawers.size, self.device)
+            self.drawers.done(slot)
+            self.fresh += 1
+        else:
+            batch = self.kept.pop(self.rnd.randrange(len(self.kept)))
+        if batch.round + 1 < ROUNDS:
+            self.kept.append(batch)
+            if len(self.kept) > self.keep:
+                self.kept.pop(0)
+        return batch
 
 
 def corpus(rnd, n=60000):
@@ -90,9 +117,9 @@ def main():
     parser.add_argument("--work", default="build/training", help="checkpoint, vocabulary and log")
     parser.add_argument("--export", default="demo/model")
     parser.add_argument("--workers", type=int, default=max(1, cores() - 1))
-    parser.add_argument("--size", type=int, default=64, help="pictures in a slab")
-    parser.add_argument("--slabs", type=int, default=2, help="slabs for one step")
-    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--size", type=int, default=96, help="pictures in a slab")
+    parser.add_argument("--slabs", type=int, default=1, help="slabs for one step")
+    parser.add_argument("--rate", type=float, default=1.2e-3)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
 
@@ -128,22 +155,18 @@ def main():
     total, end = args.minutes * 60, (args.until or args.minutes) * 60
     begun = time.time() - trained
     log = open(f"{args.work}/log.jsonl", "a")
-    sums, report, waited = np.zeros(3), time.time(), 0.0
-    shown = []
+    feed, report, shown = Feed(drawers, device, random.Random(args.seed)), time.time(), []
     while trained < end:
         share = trained / total
-        warm = min(1.0, (step + 1) / 300)
+        warm = min(1.0, (step + 1) / 400)
         rate = args.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
         for group in optimizer.param_groups:
             group["lr"] = rate
         for _ in range(args.slabs):
-            before = time.time()
-            slot, grid, prefix = drawers.next()
-            waited += time.time() - before
+            batch = feed.next()
             with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                loss, per_token, right, _ = batch_loss(model, (vocab.vision_start, vocab.vision_end), drawers.slabs[slot], grid, prefix, args.size, device)
+                loss, per_token, right = batch.loss(model, vocab)
             (loss / args.slabs).backward()
-            drawers.done(slot)
             shown.append(torch.stack([loss.detach(), per_token, right]))
             pictures += args.size
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -155,11 +178,11 @@ def main():
         if time.time() - report > 15:
             sums = torch.stack(shown).mean(0).tolist()
             line = {"step": step, "seconds": round(trained, 1), "pictures": pictures, "loss": round(sums[0], 4), "per_token": round(sums[1], 4),
-                    "token_accuracy": round(sums[2], 4), "rate": round(rate, 6), "waiting": round(waited / (time.time() - report), 2)}
+                    "token_accuracy": round(sums[2], 4), "rate": round(rate, 6), "drawn": feed.fresh * args.size}
             print(json.dumps(line), flush=True)
             log.write(json.dumps(line) + "\n")
             log.flush()
-            shown, waited, report = [], 0.0, time.time()
+            shown, report = [], time.time()
         trained = time.time() - begun
     drawers.stop()
     torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average, "step": step, "seconds": trained, "pictures": pictures}, checkpoint)

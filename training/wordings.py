@@ -77,12 +77,16 @@ def is_held_out(kind, index):
     return index > 0 and hashlib.sha256(f"{kind}{index}".encode()).digest()[0] % 5 == 0
 
 
+SEEN = {kind: [t for i, t in enumerate(texts) if not is_held_out(kind, i)] for kind, texts in W.items()}
+UNSEEN = {kind: [t for i, t in enumerate(texts) if is_held_out(kind, i)] or texts[:1] for kind, texts in W.items()}
+
+
 def pick(kind, rnd, unseen=False):
     """A wording of this kind; the exact first one comes up more often, since it is what programs send."""
-    texts = W[kind]
-    choice = [t for i, t in enumerate(texts) if is_held_out(kind, i) == unseen] or texts[:1]
-    if not unseen and rnd.random() < 0.15:
-        return texts[0]
-    if not unseen and kind == "describe" and rnd.random() < 0.2:
-        return texts[1]
-    return rnd.choice(choice)
+    if unseen:
+        return rnd.choice(UNSEEN[kind])
+    if rnd.random() < 0.15:
+        return W[kind][0]
+    if kind == "describe" and rnd.random() < 0.2:
+        return W[kind][1]
+    return rnd.choice(SEEN[kind])
