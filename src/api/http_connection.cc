@@ -1,6 +1,5 @@
 #include "api/http_connection.h"
 
-#include <poll.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -17,6 +16,7 @@
 #include <utility>
 
 #include "api/http_guard.h"
+#include "api/socket_text.h"
 
 namespace bagel::api {
 namespace {
@@ -34,43 +34,7 @@ constexpr milliseconds kGonePoll{100};
 constexpr milliseconds kLingerDeadline{2'000};
 constexpr std::string_view kPlainType = "text/plain; charset=utf-8";
 
-// True once the peer has closed its side. Unread (pipelined) requests do not hide it.
-bool PeerClosed(int descriptor) {
-  pollfd query{descriptor, POLLRDHUP, 0};
-  return ::poll(&query, 1, 0) > 0 && (query.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
-}
-
 std::string_view View(beast::string_view text) { return {text.data(), text.size()}; }
-
-std::string PlainText(int status) {
-  switch (status) {
-    case 404:
-      return "404 page not found";
-    case 405:
-      return "405 method not allowed";
-    case 400:
-    case 417:
-    case 431:
-      return std::to_string(status) + " " + ReasonPhrase(status);
-    default:
-      return {};
-  }
-}
-
-// For the log: control and non-ASCII bytes as \xNN, cut at 200 characters.
-std::string Printable(std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string printable;
-  for (const char c : text.substr(0, 200)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte > 0x20 && byte < 0x7f) {
-      printable += c;
-    } else {
-      printable.append("\\x").append(1, kDigits[byte >> 4]).append(1, kDigits[byte & 15]);
-    }
-  }
-  return printable;
-}
 
 int StatusOfReadError(const error_code& error) {
   if (error == http::error::body_limit) {
