@@ -11,6 +11,8 @@ void AddDescribe(CLI::App& app);
 void AddServe(CLI::App& app);
 void AddTokenize(CLI::App& app);
 void AddInspect(CLI::App& app);
+void AddSynth(CLI::App& app);
+void AddBench(CLI::App& app);
 
 }  // namespace bagel
 

@@ -23,6 +23,8 @@ int Run(int argc, char** argv) {
   bagel::AddServe(app);
   bagel::AddTokenize(app);
   bagel::AddInspect(app);
+  bagel::AddSynth(app);
+  bagel::AddBench(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

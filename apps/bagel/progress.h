@@ -2,7 +2,9 @@
 #ifndef BAGEL_APPS_BAGEL_PROGRESS_H_
 #define BAGEL_APPS_BAGEL_PROGRESS_H_
 
+#include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -25,6 +27,24 @@ class Progress {
   std::condition_variable changed_;
   bool done_ = false;
   std::thread thread_;
+};
+
+// A bar with the time left on a terminal, a line now and then elsewhere; silent for two seconds.
+class ProgressBar {
+ public:
+  ProgressBar(std::string what, uint64_t total);
+  ~ProgressBar();  // clears the bar
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+
+  void Set(uint64_t done);
+
+ private:
+  const std::string what_;
+  const uint64_t total_;
+  const std::chrono::steady_clock::time_point begin_;
+  std::chrono::steady_clock::time_point next_;
+  bool shown_ = false;
 };
 
 }  // namespace bagel

@@ -9,6 +9,7 @@
 #include "base/thread_pool.h"
 #include "cpu/attention.h"
 #include "cpu/linear.h"
+#include "cpu/roofs.h"
 #include "cpu/row_ops.h"
 #include "cpu/tile.h"
 #include "cpu/weights.h"
@@ -30,6 +31,8 @@ class CpuOps final : public Ops {
            (bf16_ ? std::string("bf16 products: ") + BF16ProductsName() : "f32 products") + ")";
   }
   DType KvType() const override { return bf16_ ? DType::kBF16 : DType::kF32; }
+
+  Roofs MeasureRoofs() override { return MeasureCpuRoofs(pool_, bf16_); }
 
   void* Allocate(size_t bytes) override {
     void* memory = ::operator new(std::max<size_t>(bytes, 1), kAlignment, std::nothrow);

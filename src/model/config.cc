@@ -99,6 +99,28 @@ BagelConfig LoadBagelConfig(const std::filesystem::path& folder) {
   return config;
 }
 
+BagelConfig FindShape(const std::string& shape) {
+  constexpr const char* kPublished = "bagel-7b-mot";
+  if (shape == kPublished) {
+    BagelConfig config;
+    config.name = kPublished;
+    return config;
+  }
+  if (std::filesystem::is_directory(shape)) return LoadBagelConfig(shape);
+  if (!std::filesystem::exists(shape))
+    throw Error(ErrorKind::kNotFound,
+                "shape '" + shape + "' is neither " + kPublished + " nor a file or folder");
+  const Json json = ReadJsonFile(shape);
+  const JsonObject object(json, shape);
+  BagelConfig config;
+  config.name = std::filesystem::path(shape).stem().string();
+  ReadLlm(object.Object("llm_config"), config.llm);
+  ReadVit(object.Object("vit_config"), config.vit);
+  config.vit_image.stride = static_cast<int>(config.vit.patch);
+  if (object.Has("bagel")) ReadBagel(object.Object("bagel"), config);
+  return config;
+}
+
 void SaveBagelConfig(const BagelConfig& config, const std::filesystem::path& folder) {
   const LlmConfig& llm = config.llm;
   WriteJson(folder / "llm_config.json", {{"hidden_size", llm.hidden},

@@ -55,6 +55,11 @@ struct BagelConfig {
 // read: as published it is not JSON. Throws Error naming file, key, expected and found.
 BagelConfig LoadBagelConfig(const std::filesystem::path& folder);
 
+// The published model by its name, "bagel-7b-mot"; or a folder, as LoadBagelConfig reads it; or one
+// JSON file with the keys "llm_config", "vit_config" and, where needed, "bagel", each holding what
+// the file of that name holds. Throws as LoadBagelConfig does.
+BagelConfig FindShape(const std::string& shape);
+
 // Writes the three files so that LoadBagelConfig gives the same configuration back.
 void SaveBagelConfig(const BagelConfig& config, const std::filesystem::path& folder);
 

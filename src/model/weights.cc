@@ -173,20 +173,21 @@ class Loader {
 // Collects names and shapes.
 class SpecCollector {
  public:
-  explicit SpecCollector(std::vector<TensorSpec>& specs) : specs_(specs) {}
+  SpecCollector(std::vector<TensorSpec>& specs, bool drawing) : specs_(specs), drawing_(drawing) {}
   void Matrix(Weight&, const std::string& name, int64_t out, int64_t in, bool has_bias) {
-    specs_.push_back({name + ".weight", {out, in}, true});
-    if (has_bias) specs_.push_back({name + ".bias", {out}, false});
+    specs_.push_back({name + ".weight", {out, in}, false, drawing_});
+    if (has_bias) specs_.push_back({name + ".bias", {out}, false, drawing_});
   }
   void Table(Weight&, const std::string& name, int64_t out, int64_t in) {
-    specs_.push_back({name, {out, in}, false});
+    specs_.push_back({name, {out, in}, false, drawing_});
   }
   void Vector(const float*&, const std::string& name, int64_t size) {
-    specs_.push_back({name, {size}, false});
+    specs_.push_back({name, {size}, name.ends_with(".weight"), drawing_});
   }
 
  private:
   std::vector<TensorSpec>& specs_;
+  bool drawing_;
 };
 
 // The drawing half, which shares attention with the understanding half.
@@ -236,10 +237,10 @@ int64_t LoadedWeights::parameters() const {
 
 std::vector<TensorSpec> ExpectedTensors(const BagelConfig& config) {
   std::vector<TensorSpec> specs;
-  SpecCollector collector(specs);
   BagelWeights weights;
-  VisitUnderstanding(collector, config, weights);
-  CollectDrawing(collector, config);
+  SpecCollector understanding(specs, false), drawing(specs, true);
+  VisitUnderstanding(understanding, config, weights);
+  CollectDrawing(drawing, config);
   return specs;
 }
 

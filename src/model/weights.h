@@ -81,10 +81,11 @@ class LoadedWeights {
 struct TensorSpec {
   std::string name;
   std::vector<int64_t> shape;
-  bool is_linear = false;  // a product's matrix, not a table, norm or bias
+  bool is_norm = false;     // near 1, not near 0
+  bool is_drawing = false;  // of the half that draws
 };
 
-// Every tensor of ema.safetensors for this configuration, both experts.
+// Every tensor of ema.safetensors for this configuration, both halves.
 std::vector<TensorSpec> ExpectedTensors(const BagelConfig& config);
 
 }  // namespace bagel

@@ -31,6 +31,13 @@ struct KvLayer {
   int64_t head_dim = 0;
 };
 
+// What a device can do at best, measured now.
+struct Roofs {
+  double read_bytes_per_second = 0;
+  double exact_flops = 0;  // multiply-adds counted twice, in the type of the exact path
+  double fast_flops = 0;   // in the type of the fast path; the same where there is none
+};
+
 class Ops {
  public:
   virtual ~Ops() = default;
@@ -42,6 +49,8 @@ class Ops {
   // The type in which activations between ops are stored.
   virtual DType ActivationType() const { return DType::kF32; }
   virtual DType KvType() const { return DType::kF32; }
+  // Takes about a second.
+  virtual Roofs MeasureRoofs() = 0;
   // 64-byte aligned device memory, contents undefined. Throws kOutOfMemory with the size.
   virtual void* Allocate(size_t bytes) = 0;
   virtual void Free(void* memory) = 0;
