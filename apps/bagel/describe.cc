@@ -171,7 +171,7 @@ TextResult Converse(Engine& engine, TextRequest request, bool quiet) {
   }
 }
 
-void Describe(DescribeOptions options) {
+void Describe(const DescribeOptions& options) {
   TextRequest request = options.request;
   for (const std::string& image : options.images) {
     request.parts.emplace_back(ReadPicture(image));
@@ -228,7 +228,7 @@ void AddDescribe(CLI::App& app) {
       ->capture_default_str();
   command.add_flag("--json", options->json, "One JSON object instead of text and timing");
   command.footer("Example: bagel describe --image cat.jpg --prompt \"What is it doing?\"");
-  command.callback([options] { Describe(std::move(*options)); });
+  command.callback([options] { Describe(*options); });
 }
 
 }  // namespace bagel

@@ -182,6 +182,7 @@ TEST(Many, IdleConnectionsMakeRoomAndBusyOnesStay) {
   options.limits.connections = 4;
   TestServer server(options);
   std::vector<std::unique_ptr<TestClient>> idle;
+  idle.reserve(10);
   for (int i = 0; i < 10; ++i) {
     idle.push_back(std::make_unique<TestClient>(server.port()));
   }
@@ -191,6 +192,7 @@ TEST(Many, IdleConnectionsMakeRoomAndBusyOnesStay) {
 
   server.engine.Play({.pieces = {{"x", false}}, .pause = milliseconds(500)});
   std::vector<std::unique_ptr<TestClient>> busy;
+  busy.reserve(4);
   for (int i = 0; i < 4; ++i) {
     busy.push_back(std::make_unique<TestClient>(server.port()));
     busy.back()->Send(PostText("/api/generate", R"({"prompt":"a"})"));

@@ -2,7 +2,7 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "base/utf8.h"
@@ -141,7 +141,7 @@ class Reader {
         Fail("after object key");
       }
       SkipSpace();
-      object.emplace_back(std::move(key), ReadValue(depth + 1));
+      object.push_back({std::move(key), ReadValue(depth + 1)});
       SkipSpace();
       if (Skip('}')) {
         return object;

@@ -6,13 +6,13 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <variant>
 #include <vector>
 
 namespace bagel::api {
 
 struct WireValue;
+struct WireMember;
 
 // A number as it was written: whoever uses it decides what fits.
 struct WireNumber {
@@ -20,7 +20,7 @@ struct WireNumber {
 };
 
 using WireArray = std::vector<WireValue>;
-using WireObject = std::vector<std::pair<std::string, WireValue>>;  // in order, duplicates kept
+using WireObject = std::vector<WireMember>;  // in order, duplicates kept
 
 struct WireValue {
   std::variant<std::nullptr_t, bool, WireNumber, std::string, WireArray, WireObject> value;
@@ -30,6 +30,11 @@ struct WireValue {
   const T* As() const {
     return std::get_if<T>(&value);
   }
+};
+
+struct WireMember {
+  std::string name;
+  WireValue value;
 };
 
 struct WireLimits {

@@ -28,8 +28,8 @@ TEST(WireJson, ReadsEveryKind) {
       ReadWireJson(R"( {"a": [1, -2.5e3, true, false, null], "b": {"c": "d"}, "a": 2} trailing)");
   const auto& object = *value.As<WireObject>();
   ASSERT_EQ(object.size(), 3U);
-  EXPECT_EQ(object[2].first, "a");
-  const auto& list = *object[0].second.As<WireArray>();
+  EXPECT_EQ(object[2].name, "a");
+  const auto& list = *object[0].value.As<WireArray>();
   ASSERT_EQ(list.size(), 5U);
   EXPECT_EQ(list[1].As<WireNumber>()->literal, "-2.5e3");
   EXPECT_TRUE(list[4].is_null());
