@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 source tools/packages.sh
 source tools/build.sh
+source tools/python.sh
 
 all=false
 case "${1:-}" in
@@ -36,7 +37,7 @@ run() {
 
 # The model's accuracy on 500 held-out pictures, through the server.
 evaluate() {
-  local log port status=0
+  local log port="" status=0
   log="$(mktemp)"
   build/release/apps/bagel/bagel serve --port 0 2>"$log" &
   local server=$!
@@ -45,7 +46,8 @@ evaluate() {
     [[ -n "$port" ]] && break
     sleep 0.1
   done
-  training/evaluate --server "http://127.0.0.1:$port" --pictures 500 || status=$?
+  "$PYTHON" training/evaluate --server "http://127.0.0.1:$port" --name bagel-7b-mot --threads 4 ||
+    status=$?
   kill "$server"
   wait "$server" || true
   rm -f "$log"
@@ -64,8 +66,11 @@ passed=$((total - failed))
 
 if $all; then
   install_packages "${CLIENT_PACKAGES[@]}"
+  run "100,000 broken requests" env BAGEL_FUZZ_ROUNDS=50000 \
+    build/release/src/api/api_test --gtest_brief=1 --gtest_filter='Fuzz.*'
   run "real clients" tests/api/clients.sh build/release/apps/bagel/bagel
-  if [[ -x training/evaluate ]]; then
+  if [[ -d demo/model ]]; then
+    python_environment evaluate numpy 'pillow>=10.1' 'opencv-python-headless<5'
     run "accuracy on 500 pictures" evaluate
   fi
   for script in bench/*.sh tests/long/*.sh; do
