@@ -80,9 +80,8 @@ if $all; then
   done
 fi
 
-if [[ -s tests/NEEDS ]]; then
-  echo "not run here (tests/NEEDS):"
-  grep -v '^#' tests/NEEDS | sed 's/^/  /'
+if needs="$(grep -v '^#' tests/NEEDS)"; then
+  printf 'not run here (tests/NEEDS):\n%s\n' "$needs"
 fi
 echo "$passed passed, $failed failed"
 ((failed == 0 && passed > 0))
