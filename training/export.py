@@ -57,6 +57,7 @@ def write_folder(folder, state, config, vocabulary):
         else:
             tensors[name] = weight.bfloat16().contiguous()
     save_file(tensors, f"{folder}/ema.safetensors", {"format": "pt"})
+    os.chmod(f"{folder}/ema.safetensors", 0o644)
     llm = {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_act": "silu", "tie_word_embeddings": False,
            "torch_dtype": "bfloat16", "max_position_embeddings": 4096, **config["llm"]}
     vit = {"model_type": "siglip_vision_model", **config["vit"]}

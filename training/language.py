@@ -62,6 +62,10 @@ def a(words):
     return ("an " if words[0] in "aeiou" else "a ") + words
 
 
+def asks_number(text):
+    return "how many" in text.lower() or "count" in text.lower()
+
+
 def plural(noun):
     if noun == "person":
         return "people"
@@ -204,7 +208,7 @@ def ask_person(s, rnd, view, unseen):
         return kind, q(), f"The eyes are {EYES[s['mood']]}.", facts
     if kind == "mouth":
         text = q()
-        smile = {"happy": "Yes, with a wide smile. ", "relaxed": "Yes, slightly. "}.get(s["mood"], "No. ") if "smiling" in text else ""
+        smile = {"happy": "Yes, with a wide smile. ", "relaxed": "Yes, slightly. "}.get(s["mood"], "No. ") if "smiling" in text.lower() else ""
         return kind, text, f"{smile}The mouth is {MOUTH[s['mood']]}.", facts
     if kind == "brows":
         return kind, q(), f"The eyebrows are {BROWS[s['mood']]}.", facts
@@ -220,7 +224,7 @@ def ask_person(s, rnd, view, unseen):
         return kind, text, f"{start} {room_of(s)}.", {"room": s["room"]}
     if kind == "count_people":
         text = q()
-        yes = "" if text.startswith(("How", "Count")) else "Yes, there"
+        yes = "" if asks_number(text) else "Yes, there"
         return kind, text, f"{yes or 'There'} is one person in the picture.", facts
     if kind == "behind person":
         return "behind", pick("behind", rnd, unseen).format(y="person"), f"Behind the person there {'are' if s['room'] == 'kitchen' else 'is'} {ROOM_BEHIND[s['room']]}.", facts
@@ -405,7 +409,7 @@ def ask_no_person(s, rnd, unseen):
     kind = rnd.choice(["mood", "mood_word", "detail", "hair", "glasses", "clothes", "posture", "count_people", "count_people", "hat"])
     text = pick(kind, rnd, unseen)
     if kind == "count_people":
-        answer = "There are no people in this picture." if text.startswith(("How", "Count")) else "No, there is no person in this picture."
+        answer = "There are no people in this picture." if asks_number(text) else "No, there is no person in this picture."
     elif kind == "detail":
         answer = f"There is no person in this picture. It shows {a('table with ' + counted(still_rows(s)[0])) if s['kind'] == 'still' else place_of(s)}."
     else:
@@ -455,12 +459,12 @@ def ask_security(s, rnd, unseen):
         return kind, q(), f"I see {subjects_text(s)}." if subjects else "There is nothing but the empty " + s["place"] + ".", facts
     if kind == "count_people":
         text = q()
-        head = "" if text.startswith(("How", "Count")) else ("Yes, there" if people else "No, there")
+        head = "" if asks_number(text) else ("Yes, there" if people else "No, there")
         amount = "are no people" if not people and not head else "is no person" if not people else "is one person" if people == 1 else f"are {NUMBER[people]} people"
         return kind, text, f"{head or 'There'} {amount} in {'the' if people else 'this'} picture.", {"count": people}
     if kind == "time":
         text, night = q(), s["time"] == "night"
-        head = ("Yes, it is night." if night else "No, it is day.") if "dark" in text or "at night" in text else ("It is night." if night else "It is day.")
+        head = ("Yes, it is night." if night else "No, it is day.") if " or " not in text and ("dark" in text or "night" in text) else ("It is night." if night else "It is day.")
         return kind, text, head, {"time": s["time"]}
     if kind == "room":
         text = q()

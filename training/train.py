@@ -8,6 +8,7 @@ import json
 import math
 import os
 import random
+import shutil
 import time
 
 import torch
@@ -18,7 +19,7 @@ import language
 import talk
 import tokenizer
 import world
-from model import DEMO, Bagel
+from model import DEMO, Bagel, load_folder
 from pipeline import FIELDS, ROUNDS, TEXT, Drawers, cores
 from preprocess import positions
 
@@ -120,12 +121,17 @@ def main():
     parser.add_argument("--size", type=int, default=96, help="pictures in a slab")
     parser.add_argument("--slabs", type=int, default=1, help="slabs for one step")
     parser.add_argument("--rate", type=float, default=1.2e-3)
+    parser.add_argument("--warm", type=int, default=400, help="steps until the full rate")
+    parser.add_argument("--init", help="model folder to start from instead of random weights")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
 
     os.makedirs(args.work, exist_ok=True)
     checkpoint = f"{args.work}/checkpoint.pt"
     resume = os.path.exists(checkpoint)
+    if args.init:
+        for name in ("vocab.json", "merges.txt", "tokenizer_config.json"):
+            shutil.copy(f"{args.init}/{name}", f"{args.work}/{name}")
     if not os.path.exists(f"{args.work}/vocab.json"):
         used = tokenizer.train(corpus(random.Random(args.seed)), DEMO["llm"]["vocab_size"], args.work)
         print(f"vocabulary: {used} tokens", flush=True)
@@ -136,7 +142,7 @@ def main():
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.manual_seed(args.seed)
-    model = Bagel().initialise().to(device)
+    model = (load_folder(args.init)[0].train() if args.init else Bagel().initialise()).to(device)
     decay = [p for p in model.parameters() if p.dim() > 1]
     plain = [p for p in model.parameters() if p.dim() <= 1]
     optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}],
@@ -158,7 +164,7 @@ def main():
     feed, report, shown = Feed(drawers, device, random.Random(args.seed)), time.time(), []
     while trained < end:
         share = trained / total
-        warm = min(1.0, (step + 1) / 400)
+        warm = min(1.0, (step + 1) / args.warm)
         rate = args.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
         for group in optimizer.param_groups:
             group["lr"] = rate

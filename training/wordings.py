@@ -1,5 +1,6 @@
 """How people ask. One wording in five is held out from training; the first of each list never is."""
 import hashlib
+import re
 
 W = {}
 W["describe"] = ["Describe this image.", "Describe what you see in this image.", "What do you see?", "What is in this picture?",
@@ -73,6 +74,78 @@ W["security"] = ["Describe this security camera scene.", "What does the security
 W["time"] = ["Is it day or night?", "What time of day is it?", "Is it dark outside?", "Was this taken at night?", "Day or night?"]
 
 
+# More of them, with alternatives in round brackets: one template is one wording for the purpose of holding out.
+MORE = {
+"describe": ["(Please|) describe (this|the) $P.", "(Please|) describe (this|the) $P in (a|one) (sentence|line|few words).", "(Please|Can you|Could you) (tell|show) me what is (in|on) (this|the) $P(?|.)",
+    "What (is|can be) (seen|shown|visible) (here|in this $P|on the $P)?", "What do you (see|notice|spot) (here|in this $P|in the $P|)?", "(Give|Write) a (short|brief) (description|summary|caption) (of|for) (this|the) $P.",
+    "(Briefly|Shortly) (describe|summarise|summarize) (this|the) $P.", "(Look|Have a look) at (this|the) $P (and|, then) describe it.", "What is (going on|happening) (here|in this $P|in the $P)?",
+    "Tell me (about this $P|what you see|what is in the $P|what this $P shows).", "(This|The) $P: what does it show?", "(Caption|Summarise|Explain) (this|the) $P.", "(Can|Could) you describe (what you see|the $P|this $P)( please|)?",
+    "What does (this|the) $P (show|contain)?", "What am I looking at?", "(Say|Explain) what (you see|is visible|the $P shows).", "I cannot see the $P. (Please describe it|What is in it?|What does it show?)", "(Description|Summary|Caption), please."],
+"mood": ["(Analyze|Analyse|Judge|Read|Examine|Assess) (this|the) (person's|) (face|facial expression|expression)(.| and give the primary emotion.| and explain briefly.)", "(Analyze|Analyse|Describe|Assess) the (mood|emotion|emotional state) (of this person|of the person|) (in one sentence|briefly|with a short reason).",
+    "(Give|State|Name) the (PRIMARY|primary|main|dominant) (emotion|mood) and (a BRIEF explanation|a brief explanation|a short reason|the signs for it|why).", "(What|Which) (emotion|mood) (does this face show|do you read|can you see) (and why|and from which signs|, with the reason)?",
+    "(Consider|Look at) (the eyes, the mouth and the brows|eye openness, mouth shape and eyebrow position|forehead, jaw and eyes). (What is the emotion|Give the primary emotion|Name the mood)( and explain|)(.|?) One sentence.", "(Emotion|Mood|Primary emotion) and (brief explanation|short reason|signs)(.|, please.)",
+    "How does (this|the) person feel, and (why|how can you tell|what shows it)?", "(One sentence|In one sentence): (the emotion|the mood|the primary emotion) and (the signs|why|a brief explanation).", "(Tell|Explain to) me (the|this person's) (mood|emotion) and (the signs|the reason|why you think so)."],
+"mood_word": ["How (does|might) (this|the) (person|face) (feel|look)?", "(What|Which) (mood|emotion|feeling) (is it|do you see|does the face show|does the person show|is on this face)?", "(What|Which) is the (mood|emotion|feeling) (of this person|of the person|here)?", "How is (this|the) person (feeling|doing)?",
+    "(Name|Tell me|Say) the (mood|emotion|feeling)(.| in one word.| of this person.)", "Is the person (happy, sad, angry, surprised, relaxed, tired or neutral|happy or sad|in a happy mood)?", "(In one word|One word): (the mood|the emotion|how does the person feel)?", "(What|Which) (expression|facial expression) (do you see|is it|does the person have|does the face express|is on the face)?", "(Mood|Emotion)?", "What (mood|emotion) is (the|this) person in?"],
+"detail": ["(Please|) describe (this|the) person in (detail|full detail).", "(Please|) describe (this|the) person: (appearance, clothing, expression, emotion, body language, environment|looks, clothes, face, mood, posture and place|appearance, clothing, mood and surroundings).",
+    "(Give|Write) (a|me a) (detailed|full|complete) (description|report) of (the|this) person(.| and the surroundings.| and the place.)", "Tell me everything (about|you see of) (this|the) person( and the surroundings| and the environment|).", "(What|How) does (this|the) person look( like|), what (do they wear|are they wearing), how do they feel and where are they?",
+    "(Describe|Report) (appearance, clothing, expression, emotion, body language and environment|looks, clothes, mood, posture and background) of (the|this) person.", "Who (do you see|is in front of the camera|is this)? (Describe|Give) (the person in detail|appearance, clothing, emotion, posture and background).", "(A|Give a) (detailed|full) description (of the person, |)(with appearance, clothing, expression, emotion, body language, environment|please).",
+    "(Describe|Report on) the person in (view|front of the camera|the $P) in detail(.|: looks, clothes, face, mood, posture, place.)", "(Appearance, clothing, expression, emotion, body language, environment|Appearance, clothes, mood, posture, place) of (this|the) person(?|.)", "(Please|) give (all|the) details (about|of) (this|the) person(.| and the surroundings.)", "(Everything|Tell me all) about (this|the) person: (looks, clothes, face, mood, posture, place|appearance, clothing and environment)."],
+"hair": ["(What|Which) (colour|color) is (the|this person's|the person's|their) hair?", "(What|Which) (colour|color) (of hair|hair) does (the|this) person have?", "(Describe|Tell me about) (the|their|this person's) (hair|hairstyle|hair colour).", "(What is the hair like|How does the hair look|How is their hair)?", "(Tell|Give) me the (colour|color) of the hair.", "(Hair colour|Hair color|Hair)?", "What kind of (hair|hairstyle) (is it|does this person have|do you see)?", "How would you describe the (hair|hairstyle)?", "In which colour do you see the hair, and of what kind is it?"],
+"glasses": ["(Does|Do) (the|this) person (wear|have) (glasses|spectacles|eyeglasses)?", "Is (the|this) person wearing (glasses|spectacles|eyeglasses)?", "Are there (any|) (glasses|spectacles|eyeglasses) (on the face|on this person|)?", "(Do|Can) you see (glasses|spectacles|any glasses|eyeglasses)( on the face| on this person|)?", "(Glasses|Spectacles|Eyeglasses)?", "(Tell me if|Say whether) the person (wears|has) (glasses|spectacles).", "(With|Is it with) or without (glasses|spectacles)?", "Does this (face|person) have (glasses|spectacles) on?", "(What about|And) (the glasses|spectacles|glasses)?"],
+"hat": ["(Does|Do) (the|this) person (wear|have) (a|any) (hat|headwear|cap or hat)( on|)?", "Is (the|this) person wearing (a hat|any hat|headwear|something on the head)?", "(What|Which|What kind of) (hat|headwear) (is it|do you see|does the person have)?", "(What is|Is anything|Is there anything) on (the|this person's) head?", "(Do|Can) you see (a hat|any hat|any headwear|headwear)?", "(Describe|Tell me about) the (hat|headwear).", "Is there (a hat|any headwear|any hat)(, and which| in the $P|)?"],
+"clothes": ["What (is|does) (the|this) person (wearing|wear|have on)?", "What (clothes|clothing|garments) (do you see|does the person wear|is it|are they wearing|can you see)?", "(Describe|Tell me about) (the|this person's|their) (clothes|clothing|outfit).", "How is (the|this) person (dressed|clothed)?", "(What|Which) (outfit|clothes|clothing) does (the|this) person (have|wear)?", "(Clothing|Clothes|Outfit)?", "(Say|Tell me) what (the person wears|they wear|they have on|they are wearing).", "What is (this|the) person (dressed|clothed) in?"],
+"clothes_colour": ["(What|Which) (colour|color) (is|has) the ({garment}|clothing|outfit)?", "(What|Which) (colour|color) are the (clothes|garments)?", "(What|Which) (colour|color) (is|does) (the person|this person) (wearing|wear)?", "(Tell|Give) me the (colour|color) of the ({garment}|clothes|clothing).", "(What|Which) is the (colour|color) of the ({garment}|clothes|clothing|person's clothes)?", "The ({garment}|clothes): (what|which) (colour|color)?", "In (what|which) (colour|color) is (the person|this person) dressed?"],
+"skin": ["(What|Which) (skin tone|complexion|skin) (is it|do you see|does this person have)?", "(Describe|Tell me) the (skin|skin tone|complexion)."],
+"posture": ["(What|Which) (posture|pose) (is it|do you see|does the person have|is the person in)?", "(Describe|Tell me about) (the|this person's|their) (posture|pose|body language).", "What (is|does) (the|this) person (doing|do)?", "How does (the|this) person (sit|hold themselves|stand)?", "How is (the|this) person (sitting|standing|posing)?", "(What|Which) (body language|posture) (does the person show|can you see|do you see)?", "(Body language|Posture|Pose)?", "What does the (body language|posture) (say|tell you|show)?"],
+"eyes": ["How do the eyes look?", "(Tell me about|What about) the eyes(.|?)", "Are the eyes (open|closed|wide open|half closed)?"],
+"mouth": ["How does the mouth look?", "(Tell me about|What about) the mouth(.|?)", "Is (this|the) person smiling?"],
+"brows": ["How do the (eyebrows|brows) look?", "(Describe the brows|The brows|The eyebrows).", "(Tell me about|What about) the (eyebrows|brows)(.|?)", "(Describe|Where are) the (brows|eyebrows)(.|?)"],
+"room": ["Where (is|was) this ($P |)taken?", "(What|Which) (kind|sort|type) of (place|room|setting) is (this|it|shown)?", "(What|Which) (place|room|setting) (is this|is it|do you see|is shown)?", "(Describe|Tell me about) the (background|environment|setting|surroundings|place|room).", "What is (in|) the (background|setting|environment)?", "What (does the background show|do you see in the background|can you see behind)?", "(Background|Setting|Place|Room|Environment)?", "(Where|In which room|In what place) (are we|is it|is this)?", "(Say|Tell me) where (this is|this was taken|we are).", "In (what|which) (kind of |)(place|room|surroundings) (is this|was this $P taken)?", "What are the surroundings( like|)?"],
+"list": ["(What|Which) (objects|things|items) (are there|do you see|can you see|are visible|are in this $P|are on the table)?", "(List|Name|Tell me) (all|the|) (objects|things|items)( in this $P| you see| you can see|).", "(Objects|Things|Items)?", "(Give|Make) (a|me a) list of the (objects|things|items).", "(What|Which) (objects|things|items) can (you find|be seen|you name)( here|)?", "Name all (objects|things|items) to be seen (here|in this $P).", "(All|The) (objects|things|items) in this $P, please."],
+"arrange": ["(How|Where) (are|do) the (objects|things|items) (arranged|placed|stand|are)?", "(Describe|Explain|Tell me) (the|) (layout|positions) of the (objects|things|items)( from left to right|).", "(What|Which thing|Which object|Which) is (on the left and what|on the left and which) (is |)on the right?", "(What|Tell me what) is where( in this $P|)?", "(Describe|Say|Tell me) where (the objects|the things|the items|things) (are|stand).", "From left to right(: what do you see|, what is there|, which things are there)?", "How are (things|the things|the objects) (placed|laid out|arranged)?", "(What|Which thing|Which object) stands on the left and (what|which) on the right?", "Name the (thing|object) on the left and the (thing|object) on the right.", "(Say|Explain) (where each thing is|where each object stands|which thing is on which side)."],
+"where": ["Where (is|can I find|do you see|stands) the {x}?", "(On|To) (which|what) side (is|stands) the {x}?", "(What is|Tell me|Give me) the (position|place|location) of the {x}(?|.)", "Is the {x} (left or right|on the left or the right|to the left or to the right)?", "(Tell|Show) me where the {x} (is|stands).", "(In|On) (which|what) (part|side) of the $P is the {x}?", "(Find|Locate) the {x}.", "(The {x}: where is it|Where in the $P is the {x})?", "Can you (find|locate) the {x}?", "The {x} is on (which|what) side( of the $P|)?", "(Say|Tell me) on which side the {x} (is|stands)."],
+"side_of": ["(What|Which thing|Which object) (is|stands) (to the|on the) {side} (of|side of) the {y}?", "(What|Which thing) (is|stands|do you see) {side} of the {y}?", "(Name|Tell me) (what is|the thing|the object) (to the|on the) {side} (of|side of) the {y}."],
+"relation": ["Is the {x} (left or right|to the left or right|on the left or the right side) of the {y}?", "Where is the {x}( |, )(relative to|seen from|compared with) the {y}?", "(On|To) which side of the {y} (is|stands) the {x}?", "Is the {x} to the (left|right) of the {y}( or to the other side|, or on the other side)?", "The {x} stands on which side of the {y}?"],
+"behind": ["(What|Which thing|Which object) (is|stands|do you see) behind the {y}?", "(Name|Tell me) (what is|the thing|the object) behind the {y}.", "Behind the {y}(: what is there|, what do you see)?", "(Tell me|Say) what stands behind the {y}."],
+"above": ["(What|Which thing) (hangs|is|is hanging) (on the wall|above the table|above)?", "(Is there anything|Do you see anything|Does anything hang) (on the wall|above the table)?", "What (can you see|do you see|is there) (on the wall|above the table)?"],
+"count": ["How many {xs} (are there|do you see|can you see|can you count|are in this $P|are visible|are on the table)?", "(Count|Please count) the {xs}.", "(Tell|Give) me (how many {xs} there are|how many {xs} you see|the number of {xs}).", "(What is the number|What number) of {xs}( do you see|)?", "(Number|Count) of {xs}?", "(Say|Tell me) how many {xs} (are in the $P|are there|you can count).", "How many {xs} (can be seen|are visible|stand) (here|in this $P|on the table)?", "Say the (number|count) of {xs}(.| in this $P.)"],
+"count_people": ["How many (people|persons) (are there|do you see|can you see|are visible|are in the $P|are in view)?", "Is (anyone|anybody|someone|a person) (there|here|in this $P|visible|in view|to be seen)?", "(Do|Can) you see (anyone|anybody|a person|someone|people|any people)( here| in this $P|)?", "(Count|Please count) the (people|persons).", "Is there (anyone|anybody|someone|a person) (here|there|in this $P|in the $P|in view)?", "Are there (any|) (people|persons) (here|in this $P|)?", "(Tell me|Say) how many (people|persons) (there are|you see)."],
+"exist": ["Is there {ax} (here|in this $P|in the $P|to be seen|visible|)?", "(Do|Can) you (see|find|spot|notice) {ax}( here| in this $P| anywhere|)?", "Are there (any|) {xs} (here|in this $P|visible|)?", "(Does|Did) (this|the) $P (show|contain|have) {ax}?", "Is {ax} (there|here|visible|shown|in this $P|in view|to be seen)?", "Can {ax} be (seen|found)( here| in this $P|)?", "(Tell me if|Say whether) there is {ax}.", "(Do|Can) you (see|find|spot) any {xs}( here| in this $P|)?", "Are (any|) {xs} (visible|shown|in view)?", "(Any|Are there) {xs}( here|)?", "Does (this|the) $P (show|contain) any {xs}?"],
+"colour": ["(What|Which) (colour|color) (is|has) the {x}?", "(What|Which) is the (colour|color) of the {x}?", "(Tell|Give) me the (colour|color) of the {x}.", "(What|Which) (colour|color) does the {x} have?", "The {x}: (what|which) (colour|color)?", "(Colour|Color) of the {x}?", "(Say|Name) the (colour|color) of the {x}.", "(In|Of) (what|which) (colour|color) is the {x}?"],
+"security": ["(Describe|Report|Summarise) (this|the) (security|surveillance) (camera |)(scene|image|picture|footage|frame|view).", "What (does|do) (the|this|) (security|surveillance|) camera (show|see)?", "What is (on|happening on|shown on) (the|this) (security |surveillance |)(camera|footage)?", "(Describe|Tell me|Report) what (the|this) (security |)camera (sees|shows).", "(Security|Surveillance|Camera) report(.|:|, please.)( What do you see?|)", "(Give|Write) (a|me a) (short|brief|) report (of|on) (this|the) (camera|security|surveillance) (picture|image|scene|footage).", "Is (anything|something) (happening|going on) (here|on this camera|in front of the camera)? (Describe|Report) it.", "(Tell me|Say|Describe) what (happens|is happening|goes on) in front of the camera.", "What can be seen on the (security|surveillance) (camera|footage)?", "(Please|) (give|write) a (short|brief) security report.", "(Security|Surveillance) camera: what (is happening|do you see)?"],
+"time": ["Is it (day or night|night or day|daytime or night) (here|in this $P|)?", "(Was|Is) this (taken|recorded) (at night|in the dark)?", "(What|Which) time of day is (it|this|shown)?", "Is it (dark|night)( outside| here|)?", "(Tell me if|Say whether) it is day or night.", "Which is shown, day or night?"],
+}
+PICTURE = ["picture", "image", "photo", "frame", "scene"]
+for _kind, _texts in MORE.items():
+    W[_kind] += _texts
+
+
+def spoken(text, rnd):
+    """One of the sentences that a template stands for."""
+    text = re.sub(r"\(([^()]*)\)", lambda m: rnd.choice(m[1].split("|")), text.replace("$P", rnd.choice(PICTURE)))
+    text = re.sub(r" +", " ", text).strip().replace(" ?", "?").replace(" .", ".").replace(" ,", ",")
+    return text[0].upper() + text[1:] if text[0] != "{" else text
+
+
+def casual(text, rnd):
+    """As people type: now and then without capitals or the final mark, or with a please."""
+    chance = rnd.random()
+    if chance < 0.05:
+        return text.lower()
+    if chance < 0.10:
+        return text.rstrip("?.")
+    if chance < 0.13:
+        return "Please answer: " + text
+    if chance < 0.16:
+        return text.rstrip(".") + ", please." if text.endswith(".") else text + " Please answer."
+    if chance < 0.19:
+        return "Hello! " + text
+    if chance < 0.22:
+        return text + rnd.choice([" Answer briefly.", " Be short.", " Thank you."])
+    return text
+
+
 def is_held_out(kind, index):
     return index > 0 and hashlib.sha256(f"{kind}{index}".encode()).digest()[0] % 5 == 0
 
@@ -84,9 +157,9 @@ UNSEEN = {kind: [t for i, t in enumerate(texts) if is_held_out(kind, i)] or text
 def pick(kind, rnd, unseen=False):
     """A wording of this kind; the exact first one comes up more often, since it is what programs send."""
     if unseen:
-        return rnd.choice(UNSEEN[kind])
-    if rnd.random() < 0.15:
+        return spoken(rnd.choice(UNSEEN[kind]), rnd)
+    if rnd.random() < 0.12:
         return W[kind][0]
-    if kind == "describe" and rnd.random() < 0.2:
+    if kind == "describe" and rnd.random() < 0.15:
         return W[kind][1]
-    return rnd.choice(SEEN[kind])
+    return casual(spoken(rnd.choice(SEEN[kind]), rnd), rnd)
