@@ -77,7 +77,7 @@ void Connection::Stop(bool force) {
     if (force && self->reply_) {
       self->reply_->Cancel();
     }
-    if (force || self->idle_) {
+    if (force || self->receiving_) {
       self->stream_.close();
     }
   });
@@ -93,7 +93,7 @@ asio::awaitable<void> Connection::Run() {
     if (more) {
       more = co_await Answer(parser);
     }
-    idle_ = true;
+    receiving_ = true;
   }
   stream_.close();
 }
@@ -109,7 +109,6 @@ asio::awaitable<bool> Connection::ReadHeader(Parser& parser) {
     }
     buffer_.commit(size);
   }
-  idle_ = false;
   received_ = steady_clock::now();
   SetDeadline(context_.options.limits.header_deadline);
   co_await http::async_read_header(stream_, buffer_, parser,
@@ -192,7 +191,7 @@ int Connection::Gate(const Message& message, HttpReply::Frame& frame, const Rout
 asio::awaitable<bool> Connection::Answer(Parser& parser) {
   HttpReply::Frame frame;
   frame.http11 = parser.get().version() >= 11;
-  frame.keep_alive = parser.get().keep_alive() && !stopping_;
+  frame.keep_alive = frame.http11 && parser.get().keep_alive() && !stopping_;
   frame.head_only = parser.get().method() == http::verb::head;
   const std::string method(View(parser.get().method_string()));
   const std::string target(View(parser.get().target()));
@@ -218,6 +217,7 @@ asio::awaitable<bool> Connection::Answer(Parser& parser) {
     frame.keep_alive = false;
   }
 
+  receiving_ = false;
   const std::shared_ptr<HttpReply> reply = NewReply(std::move(frame));
   reply_ = reply;
   if (refusal != 0) {

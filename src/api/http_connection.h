@@ -44,7 +44,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // cancel the request and close.
   void Stop(bool force);
 
-  bool idle() const { return idle_; }  // between two requests
+  bool receiving() const { return receiving_; }  // no whole request is there to be answered
 
  private:
   using Body = boost::beast::http::string_body;
@@ -73,7 +73,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<HttpReply> reply_;  // of the request in progress
   std::string local_address_;
   std::chrono::steady_clock::time_point received_;
-  std::atomic<bool> idle_{true};
+  std::atomic<bool> receiving_{true};
   bool stopping_ = false;
 };
 

@@ -26,7 +26,7 @@ struct HttpLimits {
   // What bodies and replies of all connections together may hold; beyond that: 503.
   int64_t total_bytes = int64_t{512} << 20;
   std::size_t unsent_bytes = 1 << 20;  // reply that a client has not taken yet; then it is dropped
-  int connections = 256;
+  int connections = 256;  // beyond that, one that is still receiving is closed, or else: 503
   std::chrono::milliseconds idle_deadline{60'000};    // from one request to the next
   std::chrono::milliseconds header_deadline{10'000};  // from its first byte to the empty line
   std::chrono::milliseconds read_deadline{10'000};    // for each piece of a body

@@ -71,8 +71,6 @@ std::string HttpReply::Head(int status, std::string_view content_type,
   head.append(length_line);
   if (!frame_.keep_alive) {
     head += "Connection: close\r\n";
-  } else if (!frame_.http11) {
-    head += "Connection: keep-alive\r\n";
   }
   return head.append(frame_.extra_headers).append("\r\n");
 }

@@ -17,7 +17,7 @@ namespace bagel::api {
 class HttpReply {
  public:
   struct Frame {
-    bool http11 = true;         // else HTTP/1.0: no chunks, the end is the connection's end
+    bool http11 = true;         // else HTTP/1.0: no chunks, and the connection ends with the reply
     bool keep_alive = true;     // announced in the head
     bool head_only = false;     // a HEAD request: the body is left out
     std::string extra_headers;  // complete lines, each with CRLF

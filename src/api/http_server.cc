@@ -50,7 +50,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<HttpServer::Impl> {
  private:
   asio::awaitable<void> Accept();
   void Serve(tcp::socket socket);
-  bool EvictIdle();
+  bool EvictReceiving();
   void RefuseBusy(tcp::socket socket);
   void ForEach(const std::function<void(Connection&)>& action);
   void WaitForSignal(bool again);
@@ -134,7 +134,7 @@ asio::awaitable<void> HttpServer::Impl::Accept() {
       spdlog::warn("accepting a connection failed: {}", error.message());
       pause_.expires_after(kAcceptPause);
       co_await pause_.async_wait(asio::redirect_error(asio::use_awaitable, error));
-    } else if (connections() < context_.options.limits.connections || EvictIdle()) {
+    } else if (connections() < context_.options.limits.connections || EvictReceiving()) {
       Serve(std::move(socket));
     } else {
       RefuseBusy(std::move(socket));
@@ -162,12 +162,13 @@ void HttpServer::Impl::Serve(tcp::socket socket) {
       });
 }
 
-// Closes the connection that came first among those between two requests.
-bool HttpServer::Impl::EvictIdle() {
+// Closes the connection that came first among those that have no whole request to be answered, so
+// that slow senders cannot keep others out.
+bool HttpServer::Impl::EvictReceiving() {
   const std::lock_guard lock(mutex_);
   for (const std::weak_ptr<Connection>& entry : connections_) {
     const std::shared_ptr<Connection> connection = entry.lock();
-    if (connection && connection->idle()) {
+    if (connection && connection->receiving()) {
       connection->Stop(false);
       return true;
     }

@@ -177,7 +177,7 @@ TEST(Large, PicturesAreBounded) {
   EXPECT_EQ(post(1, 17), 413);
 }
 
-TEST(Many, IdleConnectionsMakeRoomAndBusyOnesStay) {
+TEST(Many, IdleAndSlowConnectionsMakeRoomAndBusyOnesStay) {
   ServerOptions options;
   options.limits.connections = 4;
   TestServer server(options);
@@ -185,6 +185,7 @@ TEST(Many, IdleConnectionsMakeRoomAndBusyOnesStay) {
   idle.reserve(10);
   for (int i = 0; i < 10; ++i) {
     idle.push_back(std::make_unique<TestClient>(server.port()));
+    idle.back()->Send(PostText("/api/generate", "{}").substr(0, static_cast<size_t>(i) * 8));
   }
   EXPECT_EQ(Fetch(server.port(), GetText("/")).status, 200);
   idle.clear();
