@@ -42,8 +42,8 @@ class HttpServer {
   // From now on SIGINT and SIGTERM call Stop, and a second one ends the process with status 130.
   void StopOnSignals();
 
-  // Accepts nothing more, closes connections without a whole request, and lets the others finish until
-  // the drain deadline. Thread-safe; returns at once.
+  // Accepts nothing more, closes connections without a whole request, and lets the others finish
+  // until the drain deadline. Thread-safe; returns at once.
   void Stop();
 
   // Returns when the server has stopped and its last connection is closed.
