@@ -34,7 +34,7 @@ void Multiply(const float* w, int64_t row_stride, int64_t n, int64_t k, const fl
 }
 void Multiply(const uint16_t* w, int64_t row_stride, int64_t n, int64_t k, const uint16_t* packed,
               float* c, bool accumulate) {
-  MultiplyBF16(w, row_stride, n, k, packed, c, kGroup, accumulate);
+  MultiplyBF16(RowsBF16::Plain(w, row_stride), n, k, packed, c, kGroup, accumulate);
 }
 
 void ConvertRow(const float* in, int64_t count, float* out) {

@@ -1,7 +1,7 @@
 #include "cpu/linear.h"
 
 #include <algorithm>
-#include <type_traits>
+#include <cstring>
 
 #include "cpu/tile.h"
 #include "cpu/weights.h"
@@ -16,6 +16,9 @@ constexpr int64_t TaskRows(uint16_t) { return 128; }
 // Columns of x and of the weight that are multiplied before the next ones are packed.
 constexpr int64_t kColumnBlock = 3584;
 
+int64_t PaddedK(float, int64_t k) { return k; }
+int64_t PaddedK(uint16_t, int64_t k) { return PadKBF16(k); }
+
 void PackGroup(const float* x, int64_t stride, int64_t count, int64_t k, float* packed) {
   PackGroupF32(x, stride, count, k, packed);
 }
@@ -23,16 +26,13 @@ void PackGroup(const float* x, int64_t stride, int64_t count, int64_t k, uint16_
   PackGroupBF16(x, stride, count, k, packed);
 }
 
-int64_t PaddedK(float, int64_t k) { return k; }
-int64_t PaddedK(uint16_t, int64_t k) { return PadKBF16(k); }
-
-void Multiply(const float* w, int64_t row_stride, int64_t n, int64_t k, const float* packed,
-              float* c, int64_t c_stride) {
-  MultiplyF32(w, row_stride, 1, n, k, packed, c, c_stride, false);
+void Multiply(const float* w, int64_t n, int64_t k, const float* packed, float* c,
+              int64_t c_stride) {
+  MultiplyF32(w, k, 1, n, k, packed, c, c_stride, false);
 }
-void Multiply(const uint16_t* w, int64_t row_stride, int64_t n, int64_t k, const uint16_t* packed,
-              float* c, int64_t c_stride) {
-  MultiplyBF16(w, row_stride, n, k, packed, c, c_stride, false);
+void Multiply(const uint16_t* w, int64_t n, int64_t k, const uint16_t* packed, float* c,
+              int64_t c_stride) {
+  MultiplyBF16(RowsBF16::Tiled(w, k), n, k, packed, c, c_stride, false);
 }
 
 }  // namespace
@@ -67,6 +67,36 @@ void CpuLinear::RunManyRows(const Tensor& y, const Tensor& x, const Weight& weig
                       std::min(kColumnBlock, weight.in - first));
 }
 
+// Rows one after the other.
+void CpuLinear::UnpackRows(const Weight& weight, int64_t first_row, int64_t rows, int64_t first,
+                           int64_t count, PerThread&, float* w) {
+  for (int64_t row = 0; row < rows; ++row)
+    UnpackColumns(weight, first_row + row, first, count, w + row * count);
+}
+
+// Tiles of 16 x 32, see RowsBF16.
+void CpuLinear::UnpackRows(const Weight& weight, int64_t first_row, int64_t rows, int64_t first,
+                           int64_t count, PerThread& scratch, uint16_t* w) {
+  const int64_t k = PadKBF16(count);
+  const RowsBF16 tiled = RowsBF16::Tiled(w, k);
+  auto* exact = scratch.exact.Get<float>(count);
+  auto* rounded = scratch.rounded.Get<uint16_t>(k);
+  std::fill(rounded + count, rounded + k, uint16_t{0});
+  for (int64_t row = 0; row < rows; ++row) {
+    const uint16_t* values = rounded;
+    if (weight.format == WeightFormat::kBF16 && k == count) {
+      values = static_cast<const uint16_t*>(weight.data) + (first_row + row) * weight.in + first;
+    } else {
+      UnpackColumns(weight, first_row + row, first, count, exact);
+      ConvertToBF16(exact, count, rounded);
+    }
+    uint16_t* tile_row = w + tiled.Offset(row, 0);
+    for (int64_t block = 0; block < k / 32; ++block)
+      std::memcpy(tile_row + block * tiled.block_stride, values + block * 32,
+                  32 * sizeof(uint16_t));
+  }
+}
+
 template <typename T>
 void CpuLinear::RunColumnBlock(const Tensor& y, const Tensor& x, const Weight& weight, bool add,
                                int64_t first, int64_t count) {
@@ -77,37 +107,19 @@ void CpuLinear::RunColumnBlock(const Tensor& y, const Tensor& x, const Weight& w
     PackGroup(x.f32(group * kGroup) + first, x.stride, std::min(kGroup, x.rows - group * kGroup),
               count, packed + group * kGroup * k);
   });
-  const bool in_place =
-      std::is_same_v<T, uint16_t> && weight.format == WeightFormat::kBF16 && k == count;
-  pool_.ParallelFor((weight.out + TaskRows(T()) - 1) / TaskRows(T()), [&](int64_t task,
-                                                                          int thread) {
-    PerThread& scratch = threads_[static_cast<size_t>(thread)];
-    const int64_t n = task * TaskRows(T()), rows = std::min(TaskRows(T()), weight.out - n);
-    const T* w = static_cast<const T*>(weight.data) + n * weight.in + first;
-    int64_t row_stride = weight.in;
-    if (!in_place) {
-      T* unpacked = scratch.rows.Get<T>(rows * k);
-      for (int64_t row = 0; row < rows; ++row) {
-        T* values = unpacked + row * k;
-        if constexpr (std::is_same_v<T, float>) {
-          UnpackColumns(weight, n + row, first, count, values);
-        } else {
-          float* exact = scratch.values.Get<float>(count);
-          UnpackColumns(weight, n + row, first, count, exact);
-          ConvertToBF16(exact, count, values);
-        }
-        std::fill(values + count, values + k, T(0));
-      }
-      w = unpacked;
-      row_stride = k;
-    }
-    const int64_t c_stride = groups * kGroup;
-    float* c = scratch.sums.Get<float>(rows * c_stride);
-    for (int64_t group = 0; group < groups; ++group)
-      Multiply(w, row_stride, rows, k, packed + group * kGroup * k, c + group * kGroup, c_stride);
-    const float* bias = weight.bias && first == 0 ? weight.bias + n : nullptr;
-    TransposeOut(c, c_stride, rows, x.rows, bias, add, y.f32() + n, y.stride);
-  });
+  pool_.ParallelFor(
+      (weight.out + TaskRows(T()) - 1) / TaskRows(T()), [&](int64_t task, int thread) {
+        PerThread& scratch = threads_[static_cast<size_t>(thread)];
+        const int64_t n = task * TaskRows(T()), rows = std::min(TaskRows(T()), weight.out - n);
+        T* w = scratch.weights.Get<T>((rows + 15) / 16 * 16 * k);
+        UnpackRows(weight, n, rows, first, count, scratch, w);
+        const int64_t c_stride = groups * kGroup;
+        float* c = scratch.sums.Get<float>(rows * c_stride);
+        for (int64_t group = 0; group < groups; ++group)
+          Multiply(w, rows, k, packed + group * kGroup * k, c + group * kGroup, c_stride);
+        const float* bias = weight.bias && first == 0 ? weight.bias + n : nullptr;
+        TransposeOut(c, c_stride, rows, x.rows, bias, add, y.f32() + n, y.stride);
+      });
 }
 
 }  // namespace bagel

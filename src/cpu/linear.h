@@ -21,6 +21,10 @@ class CpuLinear {
   void Run(const Tensor& y, const Tensor& x, const Weight& weight, bool add);
 
  private:
+  struct PerThread {
+    Scratch weights, sums, exact, rounded;
+  };
+
   void RunFewRows(const Tensor& y, const Tensor& x, const Weight& weight, bool add);
   template <typename T>
   void RunManyRows(const Tensor& y, const Tensor& x, const Weight& weight, bool add);
@@ -28,12 +32,14 @@ class CpuLinear {
   void RunColumnBlock(const Tensor& y, const Tensor& x, const Weight& weight, bool add,
                       int64_t first, int64_t count);
 
+  static void UnpackRows(const Weight& weight, int64_t first_row, int64_t rows, int64_t first,
+                         int64_t count, PerThread& scratch, float* w);
+  static void UnpackRows(const Weight& weight, int64_t first_row, int64_t rows, int64_t first,
+                         int64_t count, PerThread& scratch, uint16_t* w);
+
   ThreadPool& pool_;
   bool bf16_products_;
   Scratch packed_;
-  struct PerThread {
-    Scratch rows, sums, values;
-  };
   std::vector<PerThread> threads_;
 };
 

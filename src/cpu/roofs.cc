@@ -99,9 +99,10 @@ Roofs MeasureCpuRoofs(ThreadPool& pool, bool bf16_products) {
       });
   roofs.fast_flops = roofs.exact_flops;
   if (bf16_products) {
-    roofs.fast_flops =
-        Flops<uint16_t>(pool, [](const uint16_t* w, int64_t n, int64_t k, const uint16_t* x,
-                                 float* c) { MultiplyBF16(w, k, n, k, x, c, kGroup, true); });
+    roofs.fast_flops = Flops<uint16_t>(
+        pool, [](const uint16_t* w, int64_t n, int64_t k, const uint16_t* x, float* c) {
+          MultiplyBF16(RowsBF16::Tiled(w, k), n, k, x, c, kGroup, true);
+        });
   }
   return roofs;
 }

@@ -45,16 +45,23 @@ HWY_INLINE void MultiplyRows(const float* HWY_RESTRICT w, int64_t row_stride, in
   }
 }
 
+// Packed columns of one block stay in the first-level cache while all rows of w pass by.
+constexpr int64_t kKBlock = 256;
+
 void MultiplyF32(const float* w, int64_t row_stride, int64_t k_stride, int64_t n, int64_t k,
                  const float* packed, float* c, int64_t c_stride, bool accumulate) {
-  while (n >= kRows) {
-    MultiplyRows<kRows>(w, row_stride, k_stride, k, packed, c, c_stride, accumulate);
-    w += kRows * row_stride;
-    c += kRows * c_stride;
-    n -= kRows;
+  for (int64_t first = 0; first < k; first += kKBlock) {
+    const int64_t count = std::min(kKBlock, k - first);
+    const float* block = w + first * k_stride;
+    const float* columns = packed + first * kGroup;
+    int64_t row = 0;
+    for (; row + kRows <= n; row += kRows)
+      MultiplyRows<kRows>(block + row * row_stride, row_stride, k_stride, count, columns,
+                          c + row * c_stride, c_stride, accumulate || first > 0);
+    for (; row < n; ++row)
+      MultiplyRows<1>(block + row * row_stride, row_stride, k_stride, count, columns,
+                      c + row * c_stride, c_stride, accumulate || first > 0);
   }
-  for (; n > 0; --n, w += row_stride, c += c_stride)
-    MultiplyRows<1>(w, row_stride, k_stride, k, packed, c, c_stride, accumulate);
 }
 
 }  // namespace bagel::HWY_NAMESPACE
@@ -86,9 +93,11 @@ void PackGroupF32(const float* x, int64_t stride, int64_t count, int64_t k, floa
 void TransposeOut(const float* c, int64_t c_stride, int64_t n_count, int64_t rows,
                   const float* bias, bool add, float* y, int64_t y_stride) {
   constexpr int64_t kBlock = 16;
+  const bool blocks_done = TransposeOutBlocks(c, c_stride, n_count, rows, bias, add, y, y_stride);
+  const int64_t whole_n = blocks_done ? n_count / kBlock * kBlock : 0;
   for (int64_t first = 0; first < rows; first += kBlock) {
     const int64_t last = std::min(rows, first + kBlock);
-    for (int64_t n = 0; n < n_count; ++n) {
+    for (int64_t n = last - first == kBlock ? whole_n : 0; n < n_count; ++n) {
       const float offset = bias ? bias[n] : 0.0f;
       for (int64_t m = first; m < last; ++m) {
         float& out = y[m * y_stride + n];

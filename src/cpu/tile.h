@@ -27,6 +27,10 @@ void MultiplyF32(const float* w, int64_t row_stride, int64_t k_stride, int64_t n
 void TransposeOut(const float* c, int64_t c_stride, int64_t n_count, int64_t rows,
                   const float* bias, bool add, float* y, int64_t y_stride);
 
+// The whole 16 x 16 blocks of TransposeOut; false where the processor has no instructions for them.
+bool TransposeOutBlocks(const float* c, int64_t c_stride, int64_t n_count, int64_t rows,
+                        const float* bias, bool add, float* y, int64_t y_stride);
+
 // bf16 products with f32 sums, for processors that have AMX or AVX512-BF16.
 bool HasBF16Products();
 const char* BF16ProductsName();  // "amx", "avx512-bf16", "none"
@@ -36,9 +40,30 @@ constexpr int64_t PadKBF16(int64_t k) { return (k + 31) / 32 * 32; }
 // As PackGroupF32, into bf16 pairs [PadKBF16(k) / 2][32][2].
 void PackGroupBF16(const float* x, int64_t stride, int64_t count, int64_t k, uint16_t* packed);
 
-// c[n][0..32) (+)= sum_k w[n * row_stride + k] * packed, w and packed bf16, k a multiple of 32.
-void MultiplyBF16(const uint16_t* w, int64_t row_stride, int64_t n, int64_t k,
-                  const uint16_t* packed, float* c, int64_t c_stride, bool accumulate);
+// Rows of bf16 values as MultiplyBF16 reads them: value (n, k) lies at
+// data[n / 16 * group_stride + n % 16 * row_stride + k / 32 * block_stride + k % 32].
+struct RowsBF16 {
+  const uint16_t* data = nullptr;
+  int64_t row_stride = 0;
+  int64_t block_stride = 32;
+  int64_t group_stride = 0;
+
+  // Rows one after the other, as a matrix is stored.
+  static RowsBF16 Plain(const uint16_t* data, int64_t row_stride) {
+    return {data, row_stride, 32, 16 * row_stride};
+  }
+  // Tiles of 16 x 32 one after the other, k a multiple of 32: read from few pages, and without the
+  // conflicts in the caches that rows have whose distance is near a power of two.
+  static RowsBF16 Tiled(const uint16_t* data, int64_t k) { return {data, 32, 512, 16 * k}; }
+
+  int64_t Offset(int64_t n, int64_t k) const {
+    return n / 16 * group_stride + n % 16 * row_stride + k / 32 * block_stride + k % 32;
+  }
+};
+
+// c[n][0..32) (+)= sum_k w(n, k) * packed[k], w and packed bf16, k a multiple of 32.
+void MultiplyBF16(const RowsBF16& w, int64_t n, int64_t k, const uint16_t* packed, float* c,
+                  int64_t c_stride, bool accumulate);
 
 // rows [k][32] f32, k even -> bf16 pairs [k / 2][32][2]: sums of one product as columns of the
 // next.

@@ -1,5 +1,6 @@
-// Products of bf16 values with f32 sums in x86 instructions that Highway 1.0 does not have: AMX
-// tiles where there are some, else the AVX512-BF16 dot product of pairs.
+// What Highway 1.0 has no words for, in x86 intrinsics: products of bf16 values with f32 sums (AMX
+// tiles where there are some, else the AVX512-BF16 dot product of pairs), and turning 16 x 16
+// blocks.
 #include "cpu/tile.h"
 
 #if defined(__x86_64__)
@@ -28,11 +29,19 @@ bool AskForTiles() {
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
-Products FindProducts() {
+bool FindAvx512() {
   __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") ||
-      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512bf16"))
-    return Products::kNone;
+  return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512dq");
+}
+
+bool HasAvx512() {
+  static const bool has = FindAvx512();
+  return has;
+}
+
+Products FindProducts() {
+  if (!HasAvx512() || !__builtin_cpu_supports("avx512bf16")) return Products::kNone;
   unsigned eax = 7, ebx = 0, ecx = 0, edx = 0;
   __asm__("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
   const bool amx = (edx >> 22 & 1) != 0 && (edx >> 24 & 1) != 0;  // AMX-BF16, AMX-TILE
@@ -72,21 +81,23 @@ TARGET_AVX512 inline void Transpose16x16(__m512i rows[16]) {
 constexpr int kDotRows = 12;
 
 template <int kRowCount>
-TARGET_BF16 inline void DotRows(const uint16_t* w, int64_t row_stride, int64_t k,
-                                const uint16_t* packed, float* c, int64_t c_stride,
-                                bool accumulate) {
+TARGET_BF16 inline void DotRows(const RowsBF16& w, int64_t first, int64_t k, const uint16_t* packed,
+                                float* c, int64_t c_stride, bool accumulate) {
+  const uint16_t* rows[kRowCount];
+  for (int r = 0; r < kRowCount; ++r) rows[r] = w.data + w.Offset(first + r, 0);
   __m512 sums[kRowCount][2];
   for (int r = 0; r < kRowCount; ++r) {
     for (int v = 0; v < 2; ++v)
       sums[r][v] = accumulate ? _mm512_loadu_ps(c + r * c_stride + v * 16) : _mm512_setzero_ps();
   }
   for (int64_t pair = 0; pair < k / 2; ++pair) {
+    const int64_t offset = pair / 16 * w.block_stride + pair % 16 * 2;
     const uint16_t* columns = packed + pair * 2 * kGroup;
     const auto x0 = reinterpret_cast<__m512bh>(_mm512_loadu_si512(columns));
     const auto x1 = reinterpret_cast<__m512bh>(_mm512_loadu_si512(columns + kGroup));
     for (int r = 0; r < kRowCount; ++r) {
       int32_t two;
-      __builtin_memcpy(&two, w + r * row_stride + pair * 2, sizeof(two));
+      __builtin_memcpy(&two, rows[r] + offset, sizeof(two));
       const auto factor = reinterpret_cast<__m512bh>(_mm512_set1_epi32(two));
       sums[r][0] = _mm512_dpbf16_ps(sums[r][0], factor, x0);
       sums[r][1] = _mm512_dpbf16_ps(sums[r][1], factor, x1);
@@ -97,13 +108,13 @@ TARGET_BF16 inline void DotRows(const uint16_t* w, int64_t row_stride, int64_t k
   }
 }
 
-TARGET_BF16 void MultiplyAvx512(const uint16_t* w, int64_t row_stride, int64_t n, int64_t k,
+TARGET_BF16 void MultiplyAvx512(const RowsBF16& w, int64_t first, int64_t n, int64_t k,
                                 const uint16_t* packed, float* c, int64_t c_stride,
                                 bool accumulate) {
-  for (; n >= kDotRows; n -= kDotRows, w += kDotRows * row_stride, c += kDotRows * c_stride)
-    DotRows<kDotRows>(w, row_stride, k, packed, c, c_stride, accumulate);
-  for (; n > 0; --n, w += row_stride, c += c_stride)
-    DotRows<1>(w, row_stride, k, packed, c, c_stride, accumulate);
+  int64_t row = first;
+  for (; row + kDotRows <= n; row += kDotRows)
+    DotRows<kDotRows>(w, row, k, packed, c + row * c_stride, c_stride, accumulate);
+  for (; row < n; ++row) DotRows<1>(w, row, k, packed, c + row * c_stride, c_stride, accumulate);
 }
 
 struct alignas(64) TileConfig {
@@ -125,10 +136,11 @@ TARGET_AMX void ConfigureTiles() {
 
 // Sums of 32 rows in tiles 0..3 (two by two), of 16 rows in tiles 0 and 1.
 template <int kTileRows>
-TARGET_AMX inline void TileRows(const uint16_t* w, int64_t row_stride, int64_t k,
-                                const uint16_t* packed, float* c, int64_t c_stride,
-                                bool accumulate) {
-  const auto w_bytes = static_cast<size_t>(row_stride) * 2;
+TARGET_AMX inline void TileRows(const RowsBF16& w, int64_t first, int64_t k, const uint16_t* packed,
+                                float* c, int64_t c_stride, bool accumulate) {
+  const uint16_t* upper_rows = w.data + w.Offset(first, 0);
+  const uint16_t* lower_rows = upper_rows + w.group_stride;
+  const auto w_bytes = static_cast<size_t>(w.row_stride) * 2;
   const auto c_bytes = static_cast<size_t>(c_stride) * 4;
   constexpr size_t kPackedBytes = kGroup * 4;
   float* lower = c + 16 * c_stride;
@@ -146,16 +158,18 @@ TARGET_AMX inline void TileRows(const uint16_t* w, int64_t row_stride, int64_t k
     _tile_zero(3);
   }
   for (int64_t i = 0; i < k; i += 32) {
-    _tile_loadd(4, w + i, w_bytes);
+    _tile_loadd(4, upper_rows, w_bytes);
     _tile_loadd(6, packed + i * kGroup, kPackedBytes);
     _tile_loadd(7, packed + i * kGroup + 32, kPackedBytes);
     _tile_dpbf16ps(0, 4, 6);
     _tile_dpbf16ps(1, 4, 7);
     if constexpr (kTileRows == 2) {
-      _tile_loadd(5, w + 16 * row_stride + i, w_bytes);
+      _tile_loadd(5, lower_rows, w_bytes);
       _tile_dpbf16ps(2, 5, 6);
       _tile_dpbf16ps(3, 5, 7);
     }
+    upper_rows += w.block_stride;
+    lower_rows += w.block_stride;
   }
   _tile_stored(0, c, c_bytes);
   _tile_stored(1, c + 16, c_bytes);
@@ -165,27 +179,16 @@ TARGET_AMX inline void TileRows(const uint16_t* w, int64_t row_stride, int64_t k
   }
 }
 
-// Columns of k after which the next rows of w are taken: 32 KB of packed columns, which stay in the
-// first-level cache for all rows, against one more turn of the sums through memory.
-constexpr int64_t kAmxBlock = 512;
-
-TARGET_AMX void MultiplyAmx(const uint16_t* w, int64_t row_stride, int64_t n, int64_t k,
-                            const uint16_t* packed, float* c, int64_t c_stride, bool accumulate) {
-  const int64_t tiled = n / 16 * 16;
+TARGET_AMX void MultiplyAmx(const RowsBF16& w, int64_t n, int64_t k, const uint16_t* packed,
+                            float* c, int64_t c_stride, bool accumulate) {
   ConfigureTiles();
-  for (int64_t first = 0; first < k; first += kAmxBlock) {
-    const int64_t count = std::min(kAmxBlock, k - first);
-    const uint16_t* columns = packed + first * kGroup;
-    for (int64_t row = 0; row < tiled; row += 32) {
-      const auto rows = tiled - row >= 32 ? TileRows<2> : TileRows<1>;
-      rows(w + row * row_stride + first, row_stride, count, columns, c + row * c_stride, c_stride,
-           accumulate || first > 0);
-    }
-  }
+  int64_t row = 0;
+  for (; row + 32 <= n; row += 32)
+    TileRows<2>(w, row, k, packed, c + row * c_stride, c_stride, accumulate);
+  for (; row + 16 <= n; row += 16)
+    TileRows<1>(w, row, k, packed, c + row * c_stride, c_stride, accumulate);
   _tile_release();
-  if (tiled < n)
-    MultiplyAvx512(w + tiled * row_stride, row_stride, n - tiled, k, packed,
-                   c + tiled * c_stride, c_stride, accumulate);
+  if (row < n) MultiplyAvx512(w, row, n, k, packed, c, c_stride, accumulate);
 }
 
 TARGET_BF16 __m512i LoadPairs(const float* x) {
@@ -236,6 +239,21 @@ TARGET_BF16 void PackPairsAvx512(const float* rows, int64_t k, uint16_t* packed)
   }
 }
 
+// y[m][n] (+)= c[n][m] + bias[n] for 16 n and 16 m.
+TARGET_AVX512 void TransposeBlock(const float* c, int64_t c_stride, const float* bias, bool add,
+                                  float* y, int64_t y_stride) {
+  __m512i rows[16];
+  for (int64_t n = 0; n < 16; ++n) rows[n] = _mm512_loadu_si512(c + n * c_stride);
+  Transpose16x16(rows);
+  const __m512 offset = bias ? _mm512_loadu_ps(bias) : _mm512_setzero_ps();
+  for (int64_t m = 0; m < 16; ++m) {
+    float* out = y + m * y_stride;
+    __m512 sum = _mm512_add_ps(_mm512_castsi512_ps(rows[m]), offset);
+    if (add) sum = _mm512_add_ps(sum, _mm512_loadu_ps(out));
+    _mm512_storeu_ps(out, sum);
+  }
+}
+
 TARGET_BF16 void ConvertAvx512(const float* in, int64_t count, uint16_t* out) {
   int64_t i = 0;
   for (; i + 32 <= count; i += 32) _mm512_storeu_si512(out + i, LoadPairs(in + i));
@@ -243,6 +261,17 @@ TARGET_BF16 void ConvertAvx512(const float* in, int64_t count, uint16_t* out) {
 }
 
 }  // namespace
+
+bool TransposeOutBlocks(const float* c, int64_t c_stride, int64_t n_count, int64_t rows,
+                        const float* bias, bool add, float* y, int64_t y_stride) {
+  if (!HasAvx512()) return false;
+  for (int64_t m = 0; m + 16 <= rows; m += 16) {
+    for (int64_t n = 0; n + 16 <= n_count; n += 16)
+      TransposeBlock(c + n * c_stride + m, c_stride, bias ? bias + n : nullptr, add,
+                     y + m * y_stride + n, y_stride);
+  }
+  return true;
+}
 
 bool HasBF16Products() { return GetProducts() != Products::kNone; }
 
@@ -263,13 +292,13 @@ void PackGroupBF16(const float* x, int64_t stride, int64_t count, int64_t k, uin
   PackAvx512(x, stride, count, k, packed);
 }
 
-void MultiplyBF16(const uint16_t* w, int64_t row_stride, int64_t n, int64_t k,
-                  const uint16_t* packed, float* c, int64_t c_stride, bool accumulate) {
+void MultiplyBF16(const RowsBF16& w, int64_t n, int64_t k, const uint16_t* packed, float* c,
+                  int64_t c_stride, bool accumulate) {
   CHECK(k % 32 == 0);
   if (GetProducts() == Products::kAmx)
-    MultiplyAmx(w, row_stride, n, k, packed, c, c_stride, accumulate);
+    MultiplyAmx(w, n, k, packed, c, c_stride, accumulate);
   else
-    MultiplyAvx512(w, row_stride, n, k, packed, c, c_stride, accumulate);
+    MultiplyAvx512(w, 0, n, k, packed, c, c_stride, accumulate);
 }
 
 void PackPairsBF16(const float* rows, int64_t k, uint16_t* packed) {
@@ -290,11 +319,14 @@ void ConvertToBF16(const float* in, int64_t count, uint16_t* out) {
 
 namespace bagel {
 
+bool TransposeOutBlocks(const float*, int64_t, int64_t, int64_t, const float*, bool, float*,
+                        int64_t) {
+  return false;
+}
 bool HasBF16Products() { return false; }
 const char* BF16ProductsName() { return "none"; }
 void PackGroupBF16(const float*, int64_t, int64_t, int64_t, uint16_t*) { CHECK(false); }
-void MultiplyBF16(const uint16_t*, int64_t, int64_t, int64_t, const uint16_t*, float*, int64_t,
-                  bool) {
+void MultiplyBF16(const RowsBF16&, int64_t, int64_t, const uint16_t*, float*, int64_t, bool) {
   CHECK(false);
 }
 void PackPairsBF16(const float*, int64_t, uint16_t*) { CHECK(false); }
