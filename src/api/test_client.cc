@@ -31,7 +31,7 @@ TestClient::~TestClient() { ::close(socket_); }
 bool TestClient::Send(std::string_view bytes) const {
   while (!bytes.empty()) {
     pollfd ready{socket_, POLLOUT, 0};
-    if (::poll(&ready, 1, 5000) <= 0) {
+    if (::poll(&ready, 1, 20'000) <= 0) {
       return false;
     }
     const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -32,7 +32,7 @@ class TestClient {
   void EndSending() const;
   TestResponse Read(bool head_only = false);
   // The next bytes of the stream, "" at its end or after `patience`.
-  std::string ReadSome(std::chrono::milliseconds patience = std::chrono::seconds(5));
+  std::string ReadSome(std::chrono::milliseconds patience = std::chrono::seconds(20));
   bool ClosedWithin(std::chrono::milliseconds patience);
 
  private:
@@ -52,7 +52,7 @@ std::string GetText(std::string_view path, std::string_view headers = "",
 TestResponse Fetch(uint16_t port, std::string_view request, bool head_only = false);
 
 bool Eventually(const std::function<bool()>& condition,
-                std::chrono::milliseconds patience = std::chrono::seconds(5));
+                std::chrono::milliseconds patience = std::chrono::seconds(20));
 
 }  // namespace bagel::api
 
