@@ -25,7 +25,7 @@ if [[ -z "$port" ]]; then
   exit 1
 fi
 
-for picture in $(ls demo/pictures/*.jpg | head -n 3); do
+for picture in demo/pictures/{person-01,person-02,security-01}.jpg; do
   echo "$picture"
   base64 -w0 "$picture" |
     jq -Rs '{model: "bagel-7b-mot", prompt: "Describe this image.", images: [.], stream: false,
