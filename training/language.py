@@ -145,7 +145,7 @@ def describe_person(s, rnd):
     room = {"night window": "in front of a window at night", "garden": "in a garden"}.get(s["room"], f"in {ROOM[s['room']]}")
     glasses = rnd.choice([" and glasses", " who wears glasses"]) if s["glasses"] else ""
     first = rnd.choice([
-        f"A {s['mood']} person with {hair_of(s)}{glasses} in {a(clothes_of(s))} {room}.",
+        f"{cap(a(s['mood']))} person with {hair_of(s)}{glasses} in {a(clothes_of(s))} {room}.",
         f"The picture shows a person with {hair_of(s)}{glasses} {room}, wearing {wears(s)}. The person looks {s['mood']}.",
         f"A person with {hair_of(s)}{glasses} wears {wears(s)} and looks {s['mood']}. The person is {room}."])
     if s["things"] and rnd.random() < 0.7:
@@ -165,7 +165,7 @@ def detail_person(s, rnd):
 
 def face_close(s, rnd):
     return rnd.choice([
-        f"A close-up of a {s['mood']} face with {looks(s)}{' and ' + a(hat_of(s)) if s['hat'] else ''}.",
+        f"A close-up of {a(s['mood'])} face with {looks(s)}{' and ' + a(hat_of(s)) if s['hat'] else ''}.",
         f"The picture shows the face of a person with {looks(s)}. The person looks {s['mood']}" + (f" and wears {a(hat_of(s))}." if s["hat"] else ".")])
 
 
@@ -249,6 +249,9 @@ def ask_person(s, rnd, view, unseen):
         return kind, q(), "The person is in the middle. " + cap(join(f"{a(called(t))} {'hangs on the wall' if w else 'stands'} {sd}" for t, sd, w in person_places(s))) + ".", facts
     side = rnd.choice(["left", "right"])
     there = [t for t in things if side in t["place"]]
+    if rnd.random() < 0.4:
+        return "on_side", pick("on_side", rnd, unseen).format(side=side), f"On the {side} there is {join(a(called(t)) for t in there)}." if there else \
+            f"There is no thing on the {side}.", {"things": [t["name"] for t in there]}
     answer = f"To the {side} of the person there is {join(a(called(t)) for t in there)}." if there else f"There is no thing to the {side} of the person."
     return "side_of", pick("side_of", rnd, unseen).format(side=side, y="person"), answer, {"things": [t["name"] for t in there]}
 
@@ -397,6 +400,10 @@ def ask_still(s, rnd, unseen):
             answer = f"The {t['name']} is {side}." if rnd.random() < 0.5 or sum(o["name"] == other["name"] for o in row) > 1 else \
                 f"The {t['name']} is {side}, to the {'left' if i < row.index(other) else 'right'} of the {other['name']}."
         return kind, q().format(x=t["name"]), answer, {}
+    if rnd.random() < 0.2 and len(row) == len([t for t in row if t in single]):
+        side = rnd.choice(["left", "right"])
+        end = row[0] if side == "left" else row[-1]
+        return "on_side", pick("on_side", rnd, unseen).format(side=side), f"On the {side} there is {a(called(end))}.", {"things": [end["name"]]}
     x, y = rnd.sample([t for t in row if t in single], 2)
     side = "left" if row.index(x) < row.index(y) else "right"
     if rnd.random() < 0.35 and abs(row.index(x) - row.index(y)) == 1 and len(row) == len([t for t in row if t in single]):

@@ -72,6 +72,9 @@ def turns_for(scene, view, rnd, system):
         if rnd.random() < 0.03:
             out.append((*talk.chat(rnd), 0))
             continue
+        if rnd.random() < 0.02:
+            out.append((*talk.chat_beside_picture(rnd), 1))
+            continue
         _, question, answer, _ = language.ask(scene, rnd, view)
         out.append((question, (talk.thought(scene, view) if system == talk.THINK else "") + answer, 1))
     return out

@@ -34,6 +34,12 @@ def chat(rnd):
     return rnd.choice(questions), rnd.choice(answers)
 
 
+def chat_beside_picture(rnd):
+    """The same small talk while a picture is there; questions about pictures are left out."""
+    questions, answers = rnd.choices(CHAT[:-1], [4, 3, 2, 1, 2, 1, 4])[0]
+    return rnd.choice(questions), rnd.choice(answers)
+
+
 def draw_prompt(scene, rnd):
     """What somebody would type to have this scene drawn: some of its attributes."""
     if scene["kind"] == "still":
@@ -61,7 +67,7 @@ def plan(scene, rnd):
     cues = CUES[scene["mood"]]
     hat = f" and {a(hat_of(scene))}" if scene["hat"] else ""
     glasses = " and glasses" if scene["glasses"] else ""
-    return (f"<think> A {scene['mood']} person with {hair_of(scene)}{glasses} in {a(clothes_of(scene))}{hat}, {cues[0]}, {cues[1]}. "
+    return (f"<think> {cap(a(scene['mood']))} person with {hair_of(scene)}{glasses} in {a(clothes_of(scene))}{hat}, {cues[0]}, {cues[1]}. "
             f"The background is {room_of(scene)}. </think>")
 
 

@@ -106,6 +106,7 @@ MORE = {
 "arrange": ["(How|Where) (are|do) the (objects|things|items) (arranged|placed|stand|are)?", "(Describe|Explain|Tell me) (the|) (layout|positions) of the (objects|things|items)( from left to right|).", "(What|Which thing|Which object|Which) is (on the left and what|on the left and which) (is |)on the right?", "(What|Tell me what) is where( in this $P|)?", "(Describe|Say|Tell me) where (the objects|the things|the items|things) (are|stand).", "From left to right(: what do you see|, what is there|, which things are there)?", "How are (things|the things|the objects) (placed|laid out|arranged)?", "(What|Which thing|Which object) stands on the left and (what|which) on the right?", "Name the (thing|object) on the left and the (thing|object) on the right.", "(Say|Explain) (where each thing is|where each object stands|which thing is on which side)."],
 "where": ["Where (is|can I find|do you see|stands) the {x}?", "(On|To) (which|what) side (is|stands) the {x}?", "(What is|Tell me|Give me) the (position|place|location) of the {x}(?|.)", "Is the {x} (left or right|on the left or the right|to the left or to the right)?", "(Tell|Show) me where the {x} (is|stands).", "(In|On) (which|what) (part|side) of the $P is the {x}?", "(Find|Locate) the {x}.", "(The {x}: where is it|Where in the $P is the {x})?", "Can you (find|locate) the {x}?", "The {x} is on (which|what) side( of the $P|)?", "(Say|Tell me) on which side the {x} (is|stands)."],
 "side_of": ["(What|Which thing|Which object) (is|stands) (to the|on the) {side} (of|side of) the {y}?", "(What|Which thing) (is|stands|do you see) {side} of the {y}?", "(Name|Tell me) (what is|the thing|the object) (to the|on the) {side} (of|side of) the {y}."],
+"on_side": ["What is on the {side}?", "(What|Which thing|Which object) (is|stands|do you see) on the {side}( side|)( of the $P|)?", "(Tell me|Say) what is on the {side}( side|)(.| of the $P.)", "What can you see on the {side}?", "On the {side}: what is there?"],
 "relation": ["Is the {x} (left or right|to the left or right|on the left or the right side) of the {y}?", "Where is the {x}( |, )(relative to|seen from|compared with) the {y}?", "(On|To) which side of the {y} (is|stands) the {x}?", "Is the {x} to the (left|right) of the {y}( or to the other side|, or on the other side)?", "The {x} stands on which side of the {y}?"],
 "behind": ["(What|Which thing|Which object) (is|stands|do you see) behind the {y}?", "(Name|Tell me) (what is|the thing|the object) behind the {y}.", "Behind the {y}(: what is there|, what do you see)?", "(Tell me|Say) what stands behind the {y}."],
 "above": ["(What|Which thing) (hangs|is|is hanging) (on the wall|above the table|above)?", "(Is there anything|Do you see anything|Does anything hang) (on the wall|above the table)?", "What (can you see|do you see|is there) (on the wall|above the table)?"],
@@ -118,7 +119,7 @@ MORE = {
 }
 PICTURE = ["picture", "image", "photo", "frame", "scene"]
 for _kind, _texts in MORE.items():
-    W[_kind] += _texts
+    W.setdefault(_kind, []).extend(_texts)
 
 
 def spoken(text, rnd):
