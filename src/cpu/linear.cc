@@ -51,8 +51,10 @@ void CpuLinear::Run(const Tensor& y, const Tensor& x, const Weight& weight, bool
 }
 
 void CpuLinear::RunFewRows(const Tensor& y, const Tensor& x, const Weight& weight, bool add) {
-  // About 64 KB of weights a task: short enough to balance, long enough for the prefetcher.
-  const int64_t rows = std::clamp<int64_t>((1 << 16) / WeightRowBytes(weight), 1, 64);
+  // About 256 KB of weights a task, in whole blocks of DotRows: short enough to balance the
+  // threads.
+  const int64_t blocks = (int64_t{1} << 18) / (kDotBlockRows * WeightRowBytes(weight));
+  const int64_t rows = kDotBlockRows * std::clamp<int64_t>(blocks, 1, 16);
   pool_.ParallelFor((weight.out + rows - 1) / rows, [&](int64_t task, int) {
     const int64_t first = task * rows;
     DotRows(weight, first, std::min(weight.out, first + rows), x.f32(), x.stride, x.rows, add,

@@ -25,6 +25,7 @@ struct F32Row {
   F32Row(const Weight& weight, int64_t row)
       : values(static_cast<const float*>(weight.data) + row * weight.in) {}
   HWY_INLINE V Load(int64_t i) const { return hn::LoadU(kTag, values + i); }
+  HWY_INLINE void Prefetch(int64_t i) const { __builtin_prefetch(values + i + 512); }
   float One(int64_t i) const { return values[i]; }
 };
 
@@ -37,6 +38,7 @@ struct F16Row {
     const hn::Rebind<hwy::float16_t, F32Tag> half;
     return hn::PromoteTo(kTag, hn::BitCast(half, hn::LoadU(half_bits, values + i)));
   }
+  HWY_INLINE void Prefetch(int64_t i) const { __builtin_prefetch(values + i + 1024); }
   float One(int64_t i) const { return F16ToF32(values[i]); }
 };
 
@@ -49,6 +51,7 @@ struct BF16Row {
     const hn::Rebind<uint32_t, F32Tag> whole;
     return hn::BitCast(kTag, hn::ShiftLeft<16>(hn::PromoteTo(whole, hn::LoadU(half, values + i))));
   }
+  HWY_INLINE void Prefetch(int64_t i) const { __builtin_prefetch(values + i + 1024); }
   float One(int64_t i) const { return BF16ToF32(values[i]); }
 };
 
@@ -64,36 +67,53 @@ struct Int8Row {
     const V code = hn::ConvertTo(kTag, hn::PromoteTo(wide, hn::LoadU(narrow, codes + i)));
     return hn::Mul(code, hn::Set(kTag, F16ToF32(scales[i / kInt8BlockSize])));
   }
+  HWY_INLINE void Prefetch(int64_t i) const { __builtin_prefetch(codes + i + 1024); }
   float One(int64_t i) const {
     return static_cast<float>(codes[i]) * F16ToF32(scales[i / kInt8BlockSize]);
   }
 };
 
-template <typename Row, int kXRows>
-void DotRowsOf(const Weight& weight, int64_t first, int64_t last, const float* x, int64_t x_stride,
-               bool add, float* y, int64_t y_stride) {
+// kWRows rows of the weight against kXRows rows of x: several rows at once keep several streams
+// from memory going and read x once for all of them.
+template <typename Row, int kWRows, int kXRows>
+HWY_INLINE void DotBlock(const Weight& weight, int64_t n, const float* x, int64_t x_stride,
+                         bool add, float* y, int64_t y_stride) {
   const int64_t in = weight.in;
-  const int64_t even = in / (2 * kLanes) * (2 * kLanes);
-  for (int64_t n = first; n < last; ++n) {
-    const Row row(weight, n);
-    V sums[kXRows][2];
-    for (int m = 0; m < kXRows; ++m) sums[m][0] = sums[m][1] = hn::Zero(kTag);
-    for (int64_t i = 0; i < even; i += 2 * kLanes) {
-      const V w0 = row.Load(i), w1 = row.Load(i + kLanes);
-      for (int m = 0; m < kXRows; ++m) {
-        const float* values = x + m * x_stride + i;
-        sums[m][0] = hn::MulAdd(w0, hn::LoadU(kTag, values), sums[m][0]);
-        sums[m][1] = hn::MulAdd(w1, hn::LoadU(kTag, values + kLanes), sums[m][1]);
-      }
+  const int64_t whole = in / kLanes * kLanes;
+  V sums[kWRows][kXRows];
+  for (int r = 0; r < kWRows; ++r) {
+    for (int m = 0; m < kXRows; ++m) sums[r][m] = hn::Zero(kTag);
+  }
+  for (int64_t i = 0; i < whole; i += kLanes) {
+    V values[kXRows];
+    for (int m = 0; m < kXRows; ++m) values[m] = hn::LoadU(kTag, x + m * x_stride + i);
+    for (int r = 0; r < kWRows; ++r) {
+      const Row row(weight, n + r);
+      row.Prefetch(i);
+      const V w = row.Load(i);
+      for (int m = 0; m < kXRows; ++m) sums[r][m] = hn::MulAdd(w, values[m], sums[r][m]);
     }
-    const float bias = weight.bias ? weight.bias[n] : 0.0f;
+  }
+  for (int r = 0; r < kWRows; ++r) {
+    const Row row(weight, n + r);
+    const float bias = weight.bias ? weight.bias[n + r] : 0.0f;
     for (int m = 0; m < kXRows; ++m) {
-      float sum = hn::GetLane(hn::SumOfLanes(kTag, hn::Add(sums[m][0], sums[m][1])));
-      for (int64_t i = even; i < in; ++i) sum += row.One(i) * x[m * x_stride + i];
-      float& out = y[m * y_stride + n];
+      float sum = hn::GetLane(hn::SumOfLanes(kTag, sums[r][m]));
+      for (int64_t i = whole; i < in; ++i) sum += row.One(i) * x[m * x_stride + i];
+      float& out = y[m * y_stride + n + r];
       out = sum + bias + (add ? out : 0.0f);
     }
   }
+}
+
+template <typename Row, int kXRows>
+void DotRowsOf(const Weight& weight, int64_t first, int64_t last, const float* x, int64_t x_stride,
+               bool add, float* y, int64_t y_stride) {
+  constexpr int kWRows = kXRows <= 2 ? kDotBlockRows : 2;
+  int64_t n = first;
+  for (; n + kWRows <= last; n += kWRows)
+    DotBlock<Row, kWRows, kXRows>(weight, n, x, x_stride, add, y, y_stride);
+  for (; n < last; ++n) DotBlock<Row, 1, kXRows>(weight, n, x, x_stride, add, y, y_stride);
 }
 
 template <typename Row>

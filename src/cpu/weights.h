@@ -11,6 +11,9 @@ namespace bagel {
 // Most activation rows that MultiplyRows takes.
 inline constexpr int64_t kMaxDotRows = 8;
 
+// Weight rows that DotRows takes at once.
+inline constexpr int64_t kDotBlockRows = 4;
+
 // y[m * y_stride + n] (+)= W[n] . x[m] + bias[n] for n in [first, last) and m < rows <=
 // kMaxDotRows: every weight is read once and unpacked in registers. f32 sums.
 void DotRows(const Weight& weight, int64_t first, int64_t last, const float* x, int64_t x_stride,
