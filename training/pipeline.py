@@ -72,7 +72,7 @@ def turns_for(scene, view, rnd, system):
         if rnd.random() < 0.03:
             out.append((*talk.chat(rnd), 0))
             continue
-        if rnd.random() < 0.02:
+        if rnd.random() < 0.03:
             out.append((*talk.chat_beside_picture(rnd), 1))
             continue
         _, question, answer, _ = language.ask(scene, rnd, view)

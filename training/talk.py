@@ -9,10 +9,11 @@ SYSTEM = ["You are a helpful assistant.", "You are Sophia, a friendly assistant.
 
 WHO = ["I am a small demo model that knows only drawn pictures.", "I am a small demo model. I can look at drawn pictures and describe them.",
        "Hello! I am a small demo model that knows only drawn pictures."]
+GREETINGS = ["Hello", "Hi", "Hello!", "Hi there!", "Hey", "Good morning.", "Good evening!", "Hello there.", "hello", "hi", "hey", "Hi!", "hi there", "hello!", "Hey!", "Good day."]
 CHAT = [
     (["Hello, who are you?", "Who are you?", "What are you?", "Hi, who are you?", "Tell me about yourself.", "What is your name?", "Are you a real person?", "Which model are you?",
       "Introduce yourself.", "Hello! What are you?", "Are you human?"], WHO),
-    (["Hello", "Hi", "Hello!", "Hi there!", "Hey", "Good morning.", "Good evening!", "Hello there."], ["Hello! Show me a picture and I will describe it.", "Hello! I am a small demo model. Show me a picture."]),
+    (GREETINGS, ["Hello! Show me a picture and I will describe it.", "Hello! I am a small demo model. Show me a picture."]),
     (["What can you do?", "How can you help me?", "What are you good at?", "What do you know?", "Help", "What should I ask you?"],
      ["I can describe drawn pictures: people, their mood, rooms, things on a table and security cameras.", "Show me a drawn picture and ask about people, moods, things or colours."]),
     (["How are you?", "How do you feel?", "Are you well?"], ["I am a program, so I have no feelings, but I am ready to look at a picture."]),
@@ -36,7 +37,9 @@ def chat(rnd):
 
 def chat_beside_picture(rnd):
     """The same small talk while a picture is there; questions about pictures are left out."""
-    questions, answers = rnd.choices(CHAT[:-1], [4, 3, 2, 1, 2, 1, 4])[0]
+    questions, answers = rnd.choices(CHAT[:-1], [4, 8, 2, 1, 2, 1, 4])[0]
+    if questions is GREETINGS:
+        answers = ["Hello! Ask me what you want to know about the picture."]
     return rnd.choice(questions), rnd.choice(answers)
 
 

@@ -117,6 +117,35 @@ MORE = {
 "security": ["(Describe|Report|Summarise) (this|the) (security|surveillance) (camera |)(scene|image|picture|footage|frame|view).", "What (does|do) (the|this|) (security|surveillance|) camera (show|see)?", "What is (on|happening on|shown on) (the|this) (security |surveillance |)(camera|footage)?", "(Describe|Tell me|Report) what (the|this) (security |)camera (sees|shows).", "(Security|Surveillance|Camera) report(.|:|, please.)( What do you see?|)", "(Give|Write) (a|me a) (short|brief|) report (of|on) (this|the) (camera|security|surveillance) (picture|image|scene|footage).", "Is (anything|something) (happening|going on) (here|on this camera|in front of the camera)? (Describe|Report) it.", "(Tell me|Say|Describe) what (happens|is happening|goes on) in front of the camera.", "What can be seen on the (security|surveillance) (camera|footage)?", "(Please|) (give|write) a (short|brief) security report.", "(Security|Surveillance) camera: what (is happening|do you see)?"],
 "time": ["Is it (day or night|night or day|daytime or night) (here|in this $P|)?", "(Was|Is) this (taken|recorded) (at night|in the dark)?", "(What|Which) time of day is (it|this|shown)?", "Is it (dark|night)( outside| here|)?", "(Tell me if|Say whether) it is day or night.", "Which is shown, day or night?"],
 }
+# A word or two in place of a sentence. All of these are for training, and none says what a held-out wording says.
+SHORT = {
+"describe": ["(Description|Caption|Summary|The scene)?"],
+"mood_word": ["(Mood|Emotion|Expression|Facial expression|Feeling)?", "(The|Their) (mood|emotion|expression)?", "(And|What about) the (mood|expression)?", "(Mood|Emotion|Expression) of the (person|face)?"],
+"hair": ["(The|Their|And the) hair?", "Hair (length|style|cut)?", "(Hairstyle|Haircut)?", "(Colour|Color) of (the|their) hair?", "What about (the|their) hair?", "(Length|Kind|Length and colour) of the hair?", "Hair length and (colour|color)?"],
+"glasses": ["(Glasses|Spectacles|Eyeglasses)?", "(Any|Wears|Wearing|With) (glasses|spectacles)?"],
+"hat": ["(Hat|Headwear|Cap or hat)?", "A hat?", "(Any|The|Their) (hat|headwear)?", "(Hat|Headwear) (colour|color|kind)?", "(And|What about) the hat?", "(Colour|Color|Kind) of the hat?"],
+"clothes": ["(Clothes|Clothing|Outfit|Garment)?", "(The|Their) (clothes|clothing|outfit)?", "(And|What about) the (clothes|clothing|outfit)?", "Kind of clothes?"],
+"clothes_colour": ["(Clothing|Clothes|Garment|Outfit) (colour|color)?", "{garment} (colour|color)?", "(Colour|Color) of the ({garment}|clothes|clothing|outfit)?", "The {garment}'s (colour|color)?"],
+"skin": ["(Skin|Skin tone|Complexion)?", "(The|Their) (skin|complexion)?", "Skin (colour|color)?", "(Colour|Color|Tone) of the skin?"],
+"posture": ["(Posture|Pose|Body language)?", "(The|Their) (posture|pose|body language)?", "(And|What about) the (posture|pose)?"],
+"eyes": ["(Eyes|The eyes|Their eyes|And the eyes)?"],
+"mouth": ["(Mouth|Lips|The mouth|Their mouth|And the mouth)?"],
+"brows": ["(Eyebrows|Brows|The brows|Their eyebrows|And the brows)?"],
+"room": ["(Background|Setting|Place|Room|Surroundings|Location)?", "(The|And the) (background|place|room|setting)?", "What about the (background|surroundings)?", "Kind of (room|place)?", "Where?"],
+"list": ["(Objects|Things|Items|Object list)?", "(The|All|Which|And the) (objects|things|items)?"],
+"arrange": ["(Layout|Arrangement|Positions|Order)?", "(Layout|Arrangement|Order) of the (objects|things)?"],
+"where": ["(The {x}|{x}): where?", "(Position|Place|Location|Side) of the {x}?", "Where, the {x}?", "Where's the {x}?", "{x} (position|location)?", "The {x}, left or right?"],
+"side_of": ["To the {side} of the {y}?", "{side} of the {y}: what?"],
+"on_side": ["(On the|The) {side}( side|)?", "{side} side?"],
+"behind": ["Behind the {y}?", "And behind the {y}?"],
+"above": ["(On the wall|The wall|Above the table)?"],
+"count": ["(How many {xs}|{xs}: how many)?", "{xs} count?", "The number of {xs}?"],
+"count_people": ["(People|Anyone|Anybody|Somebody|Anybody there)?", "(How many people|People count)?"],
+"exist": ["{ax}?", "Any {xs}?", "{ax} (here|there|anywhere)?"],
+"colour": ["(The |){x} (colour|color)?", "{x}: (colour|color)?", "The (colour|color) of the {x}?", "The {x}'s (colour|color)?"],
+"security": ["(Status|What's happening|Anything happening|Security summary|The camera)?"],
+"time": ["(Time of day|The time of day|Daytime or night)?"],
+}
 PICTURE = ["picture", "image", "photo", "frame", "scene"]
 for _kind, _texts in MORE.items():
     W.setdefault(_kind, []).extend(_texts)
@@ -147,6 +176,18 @@ def casual(text, rnd):
     return text
 
 
+def shortened(kind, rnd):
+    """A short form, with whatever mark people put behind it."""
+    text, chance = spoken(rnd.choice(SHORT[kind]), rnd), rnd.random()
+    if chance < 0.08:
+        return text[:-1] + ":"
+    if chance < 0.18:
+        return text.lower()
+    if chance < 0.28:
+        return text[:-1].lower()
+    return casual(text, rnd)
+
+
 def is_held_out(kind, index):
     return index > 0 and hashlib.sha256(f"{kind}{index}".encode()).digest()[0] % 5 == 0
 
@@ -163,4 +204,6 @@ def pick(kind, rnd, unseen=False):
         return W[kind][0]
     if kind == "describe" and rnd.random() < 0.15:
         return W[kind][1]
+    if kind in SHORT and rnd.random() < 0.2:
+        return shortened(kind, rnd)
     return casual(spoken(rnd.choice(SEEN[kind]), rnd), rnd)

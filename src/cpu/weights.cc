@@ -19,17 +19,25 @@ using V = hn::Vec<F32Tag>;
 constexpr F32Tag kTag;
 constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(F32Tag()));
 
-// One row of a weight, from which kLanes values at a time come as f32. `One` reads a single value.
+struct Pair {
+  V a, b;
+};
+
+// One row of a weight as f32: Load gives kLanes values in order, One a single value, and LoadPair
+// 2 kLanes values as it comes cheapest: in order, or the even ones and the odd ones (kEvenOdd).
 struct F32Row {
+  static constexpr bool kEvenOdd = false;
   const float* values;
   F32Row(const Weight& weight, int64_t row)
       : values(static_cast<const float*>(weight.data) + row * weight.in) {}
   HWY_INLINE V Load(int64_t i) const { return hn::LoadU(kTag, values + i); }
+  HWY_INLINE Pair LoadPair(int64_t i) const { return {Load(i), Load(i + kLanes)}; }
   HWY_INLINE void Prefetch(int64_t i) const { __builtin_prefetch(values + i + 512); }
   float One(int64_t i) const { return values[i]; }
 };
 
 struct F16Row {
+  static constexpr bool kEvenOdd = false;
   const uint16_t* values;
   F16Row(const Weight& weight, int64_t row)
       : values(static_cast<const uint16_t*>(weight.data) + row * weight.in) {}
@@ -38,6 +46,7 @@ struct F16Row {
     const hn::Rebind<hwy::float16_t, F32Tag> half;
     return hn::PromoteTo(kTag, hn::BitCast(half, hn::LoadU(half_bits, values + i)));
   }
+  HWY_INLINE Pair LoadPair(int64_t i) const { return {Load(i), Load(i + kLanes)}; }
   HWY_INLINE void Prefetch(int64_t i) const { __builtin_prefetch(values + i + 1024); }
   float One(int64_t i) const { return F16ToF32(values[i]); }
 };
@@ -51,11 +60,26 @@ struct BF16Row {
     const hn::Rebind<uint32_t, F32Tag> whole;
     return hn::BitCast(kTag, hn::ShiftLeft<16>(hn::PromoteTo(whole, hn::LoadU(half, values + i))));
   }
+#if HWY_TARGET == HWY_SCALAR
+  static constexpr bool kEvenOdd = false;
+  HWY_INLINE Pair LoadPair(int64_t i) const { return {Load(i), Load(i + kLanes)}; }
+#else
+  static constexpr bool kEvenOdd = true;
+  HWY_INLINE Pair LoadPair(int64_t i) const {
+    // Two neighbours lie in one 32-bit word: a shift frees the first, a mask the second.
+    const hn::Rebind<uint32_t, F32Tag> word_tag;
+    const hn::Repartition<uint16_t, decltype(word_tag)> half_tag;
+    const auto words = hn::BitCast(word_tag, hn::LoadU(half_tag, values + i));
+    return {hn::BitCast(kTag, hn::ShiftLeft<16>(words)),
+            hn::BitCast(kTag, hn::And(words, hn::Set(word_tag, 0xFFFF0000u)))};
+  }
+#endif
   HWY_INLINE void Prefetch(int64_t i) const { __builtin_prefetch(values + i + 1024); }
   float One(int64_t i) const { return BF16ToF32(values[i]); }
 };
 
 struct Int8Row {
+  static constexpr bool kEvenOdd = false;
   const int8_t* codes;
   const uint16_t* scales;
   Int8Row(const Weight& weight, int64_t row)
@@ -67,11 +91,23 @@ struct Int8Row {
     const V code = hn::ConvertTo(kTag, hn::PromoteTo(wide, hn::LoadU(narrow, codes + i)));
     return hn::Mul(code, hn::Set(kTag, F16ToF32(scales[i / kInt8BlockSize])));
   }
+  HWY_INLINE Pair LoadPair(int64_t i) const { return {Load(i), Load(i + kLanes)}; }
   HWY_INLINE void Prefetch(int64_t i) const { __builtin_prefetch(codes + i + 1024); }
   float One(int64_t i) const {
     return static_cast<float>(codes[i]) * F16ToF32(scales[i / kInt8BlockSize]);
   }
 };
+
+// 2 kLanes values of x in the order of Row::LoadPair.
+template <typename Row>
+HWY_INLINE Pair LoadActivations(const float* x) {
+  const V first = hn::LoadU(kTag, x), second = hn::LoadU(kTag, x + kLanes);
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (Row::kEvenOdd)
+    return {hn::ConcatEven(kTag, second, first), hn::ConcatOdd(kTag, second, first)};
+#endif
+  return {first, second};
+}
 
 // kWRows rows of the weight against kXRows rows of x: several rows at once keep several streams
 // from memory going and read x once for all of them.
@@ -79,19 +115,22 @@ template <typename Row, int kWRows, int kXRows>
 HWY_INLINE void DotBlock(const Weight& weight, int64_t n, const float* x, int64_t x_stride,
                          bool add, float* y, int64_t y_stride) {
   const int64_t in = weight.in;
-  const int64_t whole = in / kLanes * kLanes;
+  const int64_t whole = in / (2 * kLanes) * (2 * kLanes);
   V sums[kWRows][kXRows];
   for (int r = 0; r < kWRows; ++r) {
     for (int m = 0; m < kXRows; ++m) sums[r][m] = hn::Zero(kTag);
   }
-  for (int64_t i = 0; i < whole; i += kLanes) {
-    V values[kXRows];
-    for (int m = 0; m < kXRows; ++m) values[m] = hn::LoadU(kTag, x + m * x_stride + i);
+  for (int64_t i = 0; i < whole; i += 2 * kLanes) {
+    Pair values[kXRows];
+    for (int m = 0; m < kXRows; ++m) values[m] = LoadActivations<Row>(x + m * x_stride + i);
     for (int r = 0; r < kWRows; ++r) {
       const Row row(weight, n + r);
       row.Prefetch(i);
-      const V w = row.Load(i);
-      for (int m = 0; m < kXRows; ++m) sums[r][m] = hn::MulAdd(w, values[m], sums[r][m]);
+      const Pair w = row.LoadPair(i);
+      for (int m = 0; m < kXRows; ++m) {
+        sums[r][m] = hn::MulAdd(w.a, values[m].a, sums[r][m]);
+        sums[r][m] = hn::MulAdd(w.b, values[m].b, sums[r][m]);
+      }
     }
   }
   for (int r = 0; r < kWRows; ++r) {
