@@ -89,13 +89,13 @@ void WriteWeights(const SynthOptions& options, const BagelConfig& config) {
   RandomBytes weights(dtype, 0.0f, 0.02f, options.seed), norms(dtype, 1.0f, 0.1f, options.seed);
   SafetensorsWriter writer((options.out / "ema.safetensors").string(), declarations);
   ProgressBar progress("writing ema.safetensors", total);
-  for (size_t i = 0; i < specs.size(); ++i) {
+  for (const TensorSpec& spec : specs) {
     uint64_t left = DTypeSize(dtype);
-    for (const int64_t size : specs[i].shape) left *= static_cast<uint64_t>(size);
+    for (const int64_t size : spec.shape) left *= static_cast<uint64_t>(size);
     while (left > 0) {
       if (Interrupted()) throw Error(ErrorKind::kCancelled, "interrupted; nothing was written");
-      const std::span<const std::byte> bytes = (specs[i].is_norm ? norms : weights).Next(left);
-      writer.Append(specs[i].name, bytes);
+      const std::span<const std::byte> bytes = (spec.is_norm ? norms : weights).Next(left);
+      writer.Append(spec.name, bytes);
       left -= bytes.size();
       written += bytes.size();
       progress.Set(written);
