@@ -4,8 +4,6 @@
 
 #include <cmath>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <span>
 #include <string>
@@ -13,19 +11,12 @@
 
 #include "formats/picture.h"
 #include "formats/safetensors.h"
+#include "formats/test_support.h"
 #include "tensor/ops.h"
 
 namespace bagel {
 
 inline const char* const kGoldenModel = "tests/golden/model";
-
-inline std::vector<std::byte> ReadBytes(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  std::vector<std::byte> bytes(text.size());
-  std::memcpy(bytes.data(), text.data(), text.size());
-  return bytes;
-}
 
 inline Picture ReadPicture(const std::string& path) { return DecodePicture(ReadBytes(path)); }
 

@@ -1,0 +1,94 @@
+// What the fast path costs: the default on processors with bf16 products, against the exact path.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "cpu/cpu_ops.h"
+#include "cpu/tile.h"
+#include "model/bagel.h"
+#include "tests/golden.h"
+#include "text/protocol.h"
+#include "text/tokenizer.h"
+
+namespace bagel {
+namespace {
+
+constexpr const char* kDemoModel = "demo/model";
+
+// The demo model on one path.
+class Path {
+ public:
+  explicit Path(bool exact)
+      : ops_(MakeCpuOps({.threads = 2, .exact = exact})),
+        config_(LoadBagelConfig(kDemoModel)),
+        weights_(kDemoModel, config_, *ops_),
+        pool_(*ops_, config_.llm, 8),
+        tokenizer_(Tokenizer::Load(kDemoModel)),
+        protocol_(ProtocolIds::From(tokenizer_)),
+        model_(*ops_, config_, weights_.weights(), {protocol_.vision_start, protocol_.vision_end},
+               std::max<int64_t>(config_.MaxImageRows(), 256)) {}
+
+  // The greedy answer, or, with `forced`, the best token before each of the forced ones.
+  std::vector<int32_t> Answer(const Picture& picture, const std::string& prompt,
+                              const std::vector<int32_t>* forced) {
+    constexpr size_t kMost = 60;
+    Context context(pool_);
+    const ImagePatches image = PrepareImage(picture, config_);
+    Step({&context, {}, &image, false});
+    std::vector<int32_t> ids = WrapText(protocol_, tokenizer_.Encode(prompt, Specials::kPlain));
+    ids.push_back(protocol_.im_start);
+    std::vector<int32_t> answer = {Step({&context, ids, nullptr, true})};
+    const size_t count = forced ? forced->size() : kMost;
+    while (answer.size() < count && (forced || answer.back() != protocol_.im_end)) {
+      const int32_t next = forced ? (*forced)[answer.size() - 1] : answer.back();
+      answer.push_back(Step({&context, {next}, nullptr, true}));
+    }
+    return answer;
+  }
+
+  const std::vector<float>& logits() const { return logits_; }
+
+ private:
+  int32_t Step(const StepInput& input) {
+    const std::span<const float> logits = model_.Run(std::span(&input, 1), pool_);
+    if (logits.empty()) return 0;
+    logits_.assign(logits.begin(), logits.end());
+    return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+  }
+
+  std::unique_ptr<Ops> ops_;
+  BagelConfig config_;
+  LoadedWeights weights_;
+  KvPool pool_;
+  Tokenizer tokenizer_;
+  ProtocolIds protocol_;
+  Bagel model_;
+  std::vector<float> logits_;
+};
+
+TEST(FastPathTest, NextTokensAgreeWithTheExactPath) {
+  Path exact(true), fast(false);
+  int64_t tokens = 0, agree = 0;
+  double worst = 0;
+  for (int i = 1; i <= 20; ++i) {
+    char name[64];
+    std::snprintf(name, sizeof(name), "demo/pictures/person-%02d.jpg", i);
+    const Picture picture = ReadPicture(name);
+    const std::vector<int32_t> expected =
+        exact.Answer(picture, "Describe what you see in this image.", nullptr);
+    const std::vector<int32_t> found =
+        fast.Answer(picture, "Describe what you see in this image.", &expected);
+    ASSERT_EQ(found.size(), expected.size());
+    for (size_t t = 0; t < expected.size(); ++t) agree += found[t] == expected[t];
+    tokens += static_cast<int64_t>(expected.size());
+    worst = std::max(worst, RelativeError(fast.logits(), exact.logits()));
+  }
+  std::printf("%s: %ld of %ld next tokens agree, worst error of the last logits %.2g\n",
+              BF16ProductsName(), static_cast<long>(agree), static_cast<long>(tokens), worst);
+  EXPECT_GE(static_cast<double>(agree), 0.98 * static_cast<double>(tokens));
+  EXPECT_GT(tokens, 300);
+}
+
+}  // namespace
+}  // namespace bagel
