@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <new>
 #include <vector>
 
 #include "base/thread_pool.h"
 #include "cpu/attention.h"
 #include "cpu/linear.h"
+#include "cpu/memory.h"
 #include "cpu/roofs.h"
 #include "cpu/row_ops.h"
 #include "cpu/tile.h"
@@ -34,13 +34,8 @@ class CpuOps final : public Ops {
 
   Roofs MeasureRoofs() override { return MeasureCpuRoofs(pool_, bf16_); }
 
-  void* Allocate(size_t bytes) override {
-    void* memory = ::operator new(std::max<size_t>(bytes, 1), kAlignment, std::nothrow);
-    if (memory == nullptr)
-      throw Error(ErrorKind::kOutOfMemory, "no memory for " + std::to_string(bytes >> 20) + " MiB");
-    return memory;
-  }
-  void Free(void* memory) override { ::operator delete(memory, kAlignment); }
+  void* Allocate(size_t bytes) override { return AllocateAligned(bytes); }
+  void Free(void* memory) override { FreeAligned(memory); }
   void CopyToDevice(void* device, const void* host, size_t bytes) override {
     if (bytes > 0) std::memcpy(device, host, bytes);
   }
@@ -49,8 +44,6 @@ class CpuOps final : public Ops {
   }
 
  private:
-  static constexpr std::align_val_t kAlignment{64};
-
   // Calls body(row) for every row, in parallel where that pays.
   template <typename Body>
   void ForRows(const Tensor& tensor, const Body& body) {

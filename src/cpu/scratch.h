@@ -2,10 +2,10 @@
 #ifndef BAGEL_CPU_SCRATCH_H_
 #define BAGEL_CPU_SCRATCH_H_
 
-#include <algorithm>
 #include <cstdint>
 #include <memory>
-#include <new>
+
+#include "cpu/memory.h"
 
 namespace bagel {
 
@@ -17,16 +17,15 @@ class Scratch {
     const size_t bytes = static_cast<size_t>(count) * sizeof(T);
     if (bytes > capacity_) {
       memory_.reset();
-      memory_.reset(::operator new(bytes, kAlignment));
+      memory_.reset(AllocateAligned(bytes));
       capacity_ = bytes;
     }
     return static_cast<T*>(memory_.get());
   }
 
  private:
-  static constexpr std::align_val_t kAlignment{64};
   struct Deleter {
-    void operator()(void* memory) const { ::operator delete(memory, kAlignment); }
+    void operator()(void* memory) const { FreeAligned(memory); }
   };
   std::unique_ptr<void, Deleter> memory_;
   size_t capacity_ = 0;
