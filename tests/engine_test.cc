@@ -116,20 +116,20 @@ TEST_F(EngineTest, NoTokensAskedForGivesNone) {
 }
 
 TEST_F(EngineTest, BadRequestsAreRefusedAtOnce) {
-  EXPECT_THROW(engine_->Submit({}, [](Event) {}), Error);
+  EXPECT_THROW(engine_->Submit({}, [](const Event&) {}), Error);
   TextRequest request = Request("x");
   request.num_predict = -2;
-  EXPECT_THROW(engine_->Submit(request, [](Event) {}), Error);
+  EXPECT_THROW(engine_->Submit(request, [](const Event&) {}), Error);
   request = Request("x");
   request.sampling.top_p = 7;
-  EXPECT_THROW(engine_->Submit(request, [](Event) {}), Error);
+  EXPECT_THROW(engine_->Submit(request, [](const Event&) {}), Error);
   request = Request("x");
   request.stop = {""};
-  EXPECT_THROW(engine_->Submit(request, [](Event) {}), Error);
+  EXPECT_THROW(engine_->Submit(request, [](const Event&) {}), Error);
 }
 
 TEST_F(EngineTest, AHandlerThatThrowsEndsItsOwnRequestOnly) {
-  engine_->Submit(Request("x", -1), [](Event) { throw std::runtime_error("gone"); });
+  engine_->Submit(Request("x", -1), [](const Event&) { throw std::runtime_error("gone"); });
   EXPECT_EQ(engine_->Run(Request("Hello, who are you?"), nullptr).ids, GoldenIds("text_only"));
 }
 
@@ -155,7 +155,7 @@ TEST(EngineLimitsTest, ContextAndCancelAndQueue) {
   std::promise<FinishReason> ended;
   std::shared_ptr<Job> job;
   bool first = true;
-  job = engine->Submit(Request("Hello", -1), [&](Event event) {
+  job = engine->Submit(Request("Hello", -1), [&](const Event& event) {
     if (first) {
       first = false;
       entered.set_value();
@@ -165,9 +165,9 @@ TEST(EngineLimitsTest, ContextAndCancelAndQueue) {
       ended.set_value(result->finish_reason);
   });
   entered.get_future().wait();
-  engine->Submit(Request("waits"), [](Event) {});
+  engine->Submit(Request("waits"), [](const Event&) {});
   try {
-    engine->Submit(Request("refused"), [](Event) {});
+    engine->Submit(Request("refused"), [](const Event&) {});
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::kUnavailable);
@@ -182,7 +182,7 @@ TEST(EngineLimitsTest, DestructionAnswersEveryone) {
   {
     const std::unique_ptr<Engine> engine = Engine::Load(Options());
     for (int i = 0; i < 20; ++i)
-      engine->Submit(Request("Hello", -1), [&](Event event) {
+      engine->Submit(Request("Hello", -1), [&](const Event& event) {
         if (!std::holds_alternative<TextPiece>(event)) ++answered;
       });
   }

@@ -90,10 +90,10 @@ class OpsTest : public testing::TestWithParam<Device> {
   // Runs `op` on the reference and on the device, each on its own copy of `result`.
   void Compare(const Matrix& result, double bound, const std::string& what,
                const std::function<void(Ops&, const Tensor&)>& op) {
-    Matrix expected = result, actual = result;
-    op(*reference_, expected.tensor());
-    op(*device_, actual.tensor());
-    EXPECT_LE(RelativeError(actual.values(), expected.values()), bound) << what;
+    const Matrix copy = result;
+    op(*reference_, result.tensor());
+    op(*device_, copy.tensor());
+    EXPECT_LE(RelativeError(copy.values(), result.values()), bound) << what;
   }
 
   std::unique_ptr<Ops> reference_ = MakeRefOps();
@@ -253,17 +253,18 @@ TEST_P(OpsTest, AttentionRealShape) {
 }
 
 TEST_P(OpsTest, FullAttention) {
+  struct Shape {
+    int64_t rows, heads, head_dim;
+  };
   uint32_t seed = 400;
-  for (const auto& [rows, heads, head_dim] : {std::tuple<int64_t, int64_t, int64_t>{1, 1, 72},
-                                              {200, 16, 72},
-                                              {129, 2, 512},
-                                              {37, 3, 20}}) {
-    const int64_t cols = heads * head_dim;
-    const Matrix q(rows, cols, ++seed, 2), k(rows, cols, ++seed), v(rows, cols, ++seed);
-    Compare(Matrix(rows, cols, ++seed), GetParam().product_bound * 2,
-            std::to_string(rows) + " rows, " + std::to_string(heads) + " heads",
+  for (const Shape& shape : {Shape{1, 1, 72}, {200, 16, 72}, {129, 2, 512}, {37, 3, 20}}) {
+    const int64_t cols = shape.heads * shape.head_dim;
+    const Matrix q(shape.rows, cols, ++seed, 2), k(shape.rows, cols, ++seed),
+        v(shape.rows, cols, ++seed);
+    Compare(Matrix(shape.rows, cols, ++seed), GetParam().product_bound * 2,
+            std::to_string(shape.rows) + " rows, " + std::to_string(shape.heads) + " heads",
             [&](Ops& ops, const Tensor& y) {
-              ops.FullAttention(y, q.tensor(), k.tensor(), v.tensor(), heads);
+              ops.FullAttention(y, q.tensor(), k.tensor(), v.tensor(), shape.heads);
             });
   }
 }

@@ -96,7 +96,7 @@ constexpr int64_t kMaxLogits = 64;
 size_t MeasureWorkspace(const Ops& device, const BagelConfig& config, const BagelWeights& weights,
                         int64_t max_rows) {
   MeasuringOps ops(device);
-  const auto measure = [&](const std::vector<StepInput>& inputs, Step step) {
+  const auto measure = [&](const std::vector<StepInput>& inputs, const Step& step) {
     ops.BeginStep(step);
     Workspace workspace;
     RunLayers(ops, workspace, config, weights, {}, inputs, nullptr, "", nullptr);
@@ -110,10 +110,10 @@ size_t MeasureWorkspace(const Ops& device, const BagelConfig& config, const Bage
   const int64_t texts = std::min(kMaxLogits, max_rows);
   Step decode{std::vector<int32_t>(static_cast<size_t>(texts)), {}};
   for (int64_t r = 0; r < texts; ++r) decode.spans.push_back({r, 1, 0, true, {0}});
-  const size_t picture_bytes = measure({StepInput{nullptr, {}, &image, true}}, std::move(picture));
+  const size_t picture_bytes = measure({StepInput{nullptr, {}, &image, true}}, picture);
   const size_t decode_bytes = measure(
       std::vector<StepInput>(static_cast<size_t>(texts), StepInput{nullptr, {0}, nullptr, true}),
-      std::move(decode));
+      decode);
   // A mixed step holds at most both.
   return picture_bytes + decode_bytes;
 }

@@ -59,7 +59,7 @@ TEST(StopStringsTest, PartsAreWellFormed) {
 TEST(StopStringsTest, BadStopsAreRefused) {
   for (const char* bad : {"", "\xE2\x82"}) {
     try {
-      StopStrings({"ok", bad});
+      const StopStrings stops({"ok", bad});
       ADD_FAILURE();
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kInvalidArgument);
