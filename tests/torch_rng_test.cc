@@ -23,9 +23,9 @@ float LargestDifference(const std::vector<float>& actual, const TensorEntry& ent
 
 TEST(TorchRngTest, DrawsWhatTorchDraws) {
   const SafetensorsFile golden("tests/golden/rng/randn.safetensors");
-  for (const uint64_t seed : {0, 42, 1234567}) {
+  for (const uint64_t seed : {0u, 42u, 1234567u}) {
     const std::string name = "seed" + std::to_string(seed);
-    for (const size_t count : {16, 17, 31, 32, 33, 64, 100, 1000}) {
+    for (const size_t count : {16u, 17u, 31u, 32u, 33u, 64u, 100u, 1000u}) {
       std::vector<float> values(count);
       TorchRng(seed).Normal(values);
       const std::string tensor = name + ".n" + std::to_string(count);
