@@ -30,11 +30,11 @@ Session::Session(QueuedRequest queued, const BagelConfig& config, const Tokenize
       context_tokens_(context_tokens),
       started_(Clock::now()),
       context_(pool),
-      sampler_(queued.request.sampling, queued.request.seed.value_or(0)),
+      seed_(queued.request.seed ? *queued.request.seed : RandomSeed()),
+      sampler_(queued.request.sampling, seed_),
       stops_(queued.request.stop) {
   TextRequest& request = queued.request;
-  result_.seed = request.seed ? *request.seed : RandomSeed();
-  sampler_ = Sampler(request.sampling, result_.seed);
+  result_.seed = seed_;
   result_.queue_ms = Milliseconds(started_ - queued.submitted);
 
   if (think_) AddText(std::string(kThinkUnderstandPrompt), Specials::kParse);

@@ -82,6 +82,7 @@ class Session {
   int64_t offset_ = 0;  // tokens of it that have been read
   Context context_;
 
+  uint64_t seed_;
   Sampler sampler_;
   std::vector<int32_t> history_;  // every token so far, for the penalties
   Utf8Stream utf8_;
