@@ -11,8 +11,10 @@
 
 #include "cpu/cpu_ops.h"
 #include "cpu/tile.h"
+#include "cpu/weights.h"
 #include "quant/codec.h"
 #include "quant/half.h"
+#include "quant/nf4.h"
 #include "ref/ref_ops.h"
 #include "tests/golden.h"
 
@@ -66,6 +68,8 @@ class StoredWeight {
       packed_ = PackInt8Block64(values.values(), out, in);
       weight_.data = packed_.codes.data();
       weight_.scales = packed_.scales.data();
+    } else if (format == WeightFormat::kNf4) {
+      PackAsNf4(values.values(), seed % 2 == 0);
     } else if (format == WeightFormat::kF32) {
       floats_ = values.values();
       weight_.data = floats_.data();
@@ -79,7 +83,22 @@ class StoredWeight {
   const Weight& weight() const { return weight_; }
 
  private:
+  void PackAsNf4(const std::vector<float>& values, bool twice) {
+    nibbles_.resize((values.size() + 1) / 2);
+    floats_.resize(static_cast<size_t>(Nf4Blocks(static_cast<int64_t>(values.size()))));
+    CHECK(PackNf4(values, nibbles_.data(), floats_.data()));
+    weight_.data = nibbles_.data();
+    weight_.nf4 = {Nf4Map().data(), floats_.data(), nullptr, nullptr, nullptr, 0};
+    if (!twice) return;
+    nested_ = NestNf4(floats_);
+    weight_.nf4 = {Nf4Map().data(),       nullptr,
+                   nested_.codes.data(),  nested_.absmax.data(),
+                   Nf4NestedMap().data(), nested_.offset};
+  }
+
   std::vector<float> floats_, bias_;
+  std::vector<uint8_t> nibbles_;
+  Nf4Nested nested_;
   std::vector<uint16_t> halves_;
   Int8Block64 packed_;
   Weight weight_;
@@ -101,7 +120,7 @@ class OpsTest : public testing::TestWithParam<Device> {
 };
 
 constexpr WeightFormat kFormats[] = {WeightFormat::kF32, WeightFormat::kF16, WeightFormat::kBF16,
-                                     WeightFormat::kInt8Block64};
+                                     WeightFormat::kInt8Block64, WeightFormat::kNf4};
 
 TEST_P(OpsTest, LinearOddSizes) {
   uint32_t seed = 1;
@@ -139,7 +158,9 @@ TEST_P(OpsTest, LinearRealSizes) {
                              {WeightFormat::kBF16, 3584, 18944},
                              {WeightFormat::kInt8Block64, 512, 3584},
                              {WeightFormat::kInt8Block64, 4304, 1152},
-                             {WeightFormat::kInt8Block64, 1152, 4304}}) {
+                             {WeightFormat::kInt8Block64, 1152, 4304},
+                             {WeightFormat::kNf4, 512, 3584},
+                             {WeightFormat::kNf4, 256, 18944}}) {
     const StoredWeight stored(shape.format, shape.out, shape.in, ++seed, false);
     for (const int64_t rows : {1, 9}) {
       const Matrix x(rows, shape.in, ++seed);
@@ -147,6 +168,21 @@ TEST_P(OpsTest, LinearRealSizes) {
           Matrix(rows, shape.out, ++seed), GetParam().product_bound,
           std::to_string(rows) + "x" + std::to_string(shape.in) + "->" + std::to_string(shape.out),
           [&](Ops& ops, const Tensor& y) { ops.Linear(y, x.tensor(), stored.weight()); });
+    }
+  }
+}
+
+TEST(UnpackTest, Nf4ColumnsEqualTheReferenceBitForBit) {
+  for (const auto& [in, seed] : {std::pair<int64_t, uint32_t>{256, 2}, {256, 3}, {100, 4}}) {
+    const StoredWeight stored(WeightFormat::kNf4, 9, in, seed, false);
+    std::vector<float> expected(static_cast<size_t>(in)), actual(expected);
+    for (int64_t row = 0; row < 9; ++row) {
+      UnpackRow(stored.weight(), row, expected.data());
+      UnpackColumns(stored.weight(), row, 0, in, actual.data());
+      EXPECT_EQ(std::memcmp(actual.data(), expected.data(), expected.size() * sizeof(float)), 0);
+      UnpackColumns(stored.weight(), row, 64, in - 71, actual.data());
+      EXPECT_EQ(std::memcmp(actual.data(), &expected[64], (expected.size() - 71) * sizeof(float)),
+                0);
     }
   }
 }

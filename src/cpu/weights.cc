@@ -8,6 +8,7 @@
 #include <hwy/highway.h>
 
 #include "base/error.h"
+#include "cpu/nf4.h"
 #include "quant/half.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -177,6 +178,8 @@ void DotRows(const Weight& weight, int64_t first, int64_t last, const float* x, 
       return DotRowsFor<BF16Row>(weight, first, last, x, x_stride, rows, add, y, y_stride);
     case WeightFormat::kInt8Block64:
       return DotRowsFor<Int8Row>(weight, first, last, x, x_stride, rows, add, y, y_stride);
+    case WeightFormat::kNf4:
+      return DotRowsNf4(weight, first, last, x, x_stride, rows, add, y, y_stride);
   }
 }
 
@@ -199,6 +202,8 @@ void UnpackColumns(const Weight& weight, int64_t row, int64_t first, int64_t cou
       return UnpackColumnsOf<BF16Row>(weight, row, first, count, values);
     case WeightFormat::kInt8Block64:
       return UnpackColumnsOf<Int8Row>(weight, row, first, count, values);
+    case WeightFormat::kNf4:
+      return UnpackColumnsNf4(weight, row, first, count, values);
   }
 }
 

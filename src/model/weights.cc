@@ -1,9 +1,8 @@
 #include "model/weights.h"
 
-#include <algorithm>
-#include <optional>
+#include <utility>
 
-#include "quant/half.h"
+#include "model/stored_weight.h"
 
 namespace bagel {
 namespace {
@@ -88,15 +87,6 @@ void VisitUnderstanding(Visitor& visitor, const BagelConfig& config, BagelWeight
   VisitVit(visitor, config, weights);
 }
 
-// Beside an I8 matrix: its scales, see quant/codec.h.
-constexpr const char* kInt8ScaleSuffix = ".int8_b64_scale";
-
-std::string ShapeList(const std::vector<int64_t>& shape) {
-  std::string text = "[";
-  for (const int64_t size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
-  return text + "]";
-}
-
 // Finds tensors, checks them, and makes weights of them.
 class Loader {
  public:
@@ -109,28 +99,14 @@ class Loader {
   }
 
   void Table(Weight& weight, const std::string& name, int64_t out, int64_t in) {
-    const TensorEntry& entry = Get(name, {out, in});
-    weight.out = out;
-    weight.in = in;
-    weight.data = entry.data.data();
-    const TensorEntry* scale = checkpoint_.Find(name + kInt8ScaleSuffix);
-    if (entry.dtype == DType::kI8 && scale != nullptr) {
-      CheckEntry(name + kInt8ScaleSuffix, *scale, {out, ScaleBlocks(in)});
-      if (scale->dtype != DType::kF16) Fail(name + kInt8ScaleSuffix, "F16", *scale);
-      weight.format = WeightFormat::kInt8Block64;
-      weight.scales = scale->data.data();
-      return;
-    }
-    const std::optional<WeightFormat> format = FloatFormat(entry.dtype);
-    if (!format) Fail(name, "F32, F16, BF16, or I8 with " + name + kInt8ScaleSuffix, entry);
-    weight.format = *format;
+    const float* bias = weight.bias;
+    weight = FindWeight(checkpoint_, name, out, in);
+    weight.bias = bias;
   }
 
   void Vector(const float*& vector, const std::string& name, int64_t size) {
-    const TensorEntry& entry = Get(name, {size});
-    const std::optional<WeightFormat> format = FloatFormat(entry.dtype);
-    if (!format) Fail(name, "F32, F16 or BF16", entry);
-    const Weight row{*format, 1, size, entry.data.data(), nullptr, nullptr};
+    const Weight row{FloatFormat(checkpoint_, name, {size}), 1, size,
+                     checkpoint_.Get(name).data.data()};
     std::vector<float> values(static_cast<size_t>(size));
     UnpackRow(row, 0, values.data());
     const size_t bytes = values.size() * sizeof(float);
@@ -140,52 +116,47 @@ class Loader {
   }
 
  private:
-  static std::optional<WeightFormat> FloatFormat(DType dtype) {
-    if (dtype == DType::kF32) return WeightFormat::kF32;
-    if (dtype == DType::kF16) return WeightFormat::kF16;
-    if (dtype == DType::kBF16) return WeightFormat::kBF16;
-    return std::nullopt;
-  }
-
-  const TensorEntry& Get(const std::string& name, const std::vector<int64_t>& shape) {
-    const TensorEntry& entry = checkpoint_.Get(name);
-    CheckEntry(name, entry, shape);
-    return entry;
-  }
-
-  void CheckEntry(const std::string& name, const TensorEntry& entry,
-                  const std::vector<int64_t>& shape) {
-    if (entry.shape != shape) Fail(name, "shape " + ShapeList(shape), entry);
-  }
-
-  [[noreturn]] void Fail(const std::string& name, const std::string& expected,
-                         const TensorEntry& found) {
-    throw Error(ErrorKind::kCorrupt,
-                checkpoint_.folder() + ": tensor " + name + ": expected " + expected + ", found " +
-                    std::string(DTypeName(found.dtype)) + " " + ShapeList(found.shape));
-  }
-
   const SafetensorsFolder& checkpoint_;
   Ops& ops_;
   std::vector<void*>& vectors_;
 };
+
+TensorRole RoleOf(const std::string& name, const std::vector<int64_t>& shape) {
+  constexpr std::pair<const char*, TensorRole> kPrefixes[] = {
+      {"language_model.model.layers.", TensorRole::kDecoder},
+      {"language_model.lm_head.", TensorRole::kHead},
+      {"language_model.model.embed_tokens.", TensorRole::kEmbedding},
+      {"vit_model.vision_model.embeddings.position_embedding.", TensorRole::kPositions},
+      {"vit_model.", TensorRole::kVit},
+      {"connector.", TensorRole::kConnector},
+      {"vit_pos_embed.", TensorRole::kPositions},
+      {"latent_pos_embed.", TensorRole::kPositions}};
+  if (shape.size() < 2) return TensorRole::kVector;
+  for (const auto& [prefix, role] : kPrefixes)
+    if (name.starts_with(prefix)) return role;
+  return TensorRole::kFlow;
+}
 
 // Collects names and shapes.
 class SpecCollector {
  public:
   SpecCollector(std::vector<TensorSpec>& specs, bool drawing) : specs_(specs), drawing_(drawing) {}
   void Matrix(Weight&, const std::string& name, int64_t out, int64_t in, bool has_bias) {
-    specs_.push_back({name + ".weight", {out, in}, false, drawing_});
-    if (has_bias) specs_.push_back({name + ".bias", {out}, false, drawing_});
+    Add(name + ".weight", {out, in}, false);
+    if (has_bias) Add(name + ".bias", {out}, false);
   }
   void Table(Weight&, const std::string& name, int64_t out, int64_t in) {
-    specs_.push_back({name, {out, in}, false, drawing_});
+    Add(name, {out, in}, false);
   }
   void Vector(const float*&, const std::string& name, int64_t size) {
-    specs_.push_back({name, {size}, name.ends_with(".weight"), drawing_});
+    Add(name, {size}, name.ends_with(".weight"));
   }
 
  private:
+  void Add(const std::string& name, const std::vector<int64_t>& shape, bool is_norm) {
+    specs_.push_back({name, shape, is_norm, drawing_, RoleOf(name, shape)});
+  }
+
   std::vector<TensorSpec>& specs_;
   bool drawing_;
 };
@@ -230,8 +201,11 @@ LoadedWeights::~LoadedWeights() {
 
 int64_t LoadedWeights::parameters() const {
   int64_t count = 0;
-  for (const auto& [name, entry] : checkpoint_.tensors())
-    count += name.ends_with(kInt8ScaleSuffix) ? 0 : entry.elements();
+  for (const auto& [name, entry] : checkpoint_.tensors()) {
+    if (DescribesQuantization(name)) continue;
+    const bool nibbles = checkpoint_.Find(name + std::string(kNf4StateSuffix)) != nullptr;
+    count += nibbles ? 2 * entry.elements() : entry.elements();
+  }
   return count;
 }
 
@@ -242,6 +216,28 @@ std::vector<TensorSpec> ExpectedTensors(const BagelConfig& config) {
   VisitUnderstanding(understanding, config, weights);
   CollectDrawing(drawing, config);
   return specs;
+}
+
+const char* TensorRoleName(TensorRole role) {
+  switch (role) {
+    case TensorRole::kVector:
+      return "vectors";
+    case TensorRole::kDecoder:
+      return "decoder";
+    case TensorRole::kHead:
+      return "head";
+    case TensorRole::kEmbedding:
+      return "embedding";
+    case TensorRole::kVit:
+      return "vit";
+    case TensorRole::kConnector:
+      return "connector";
+    case TensorRole::kPositions:
+      return "positions";
+    case TensorRole::kFlow:
+      return "flow";
+  }
+  return "?";
 }
 
 }  // namespace bagel

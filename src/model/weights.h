@@ -77,12 +77,27 @@ class LoadedWeights {
   std::vector<void*> vectors_;
 };
 
+// What a tensor is for, as far as its format may depend on it.
+enum class TensorRole : uint8_t {
+  kVector,     // norms and biases
+  kDecoder,    // the linear layers of both experts
+  kHead,       // lm_head
+  kEmbedding,  // rows of token ids, which a device need not hold
+  kVit,
+  kConnector,
+  kPositions,  // the three tables of position embeddings
+  kFlow,       // between latents, time and the decoder
+};
+// "vectors", "decoder", "head", "embedding", "vit", "connector", "positions", "flow".
+const char* TensorRoleName(TensorRole role);
+
 // One tensor of a checkpoint.
 struct TensorSpec {
   std::string name;
   std::vector<int64_t> shape;
   bool is_norm = false;     // near 1, not near 0
   bool is_drawing = false;  // of the half that draws
+  TensorRole role = TensorRole::kVector;
 };
 
 // Every tensor of ema.safetensors for this configuration, both halves.

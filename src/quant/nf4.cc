@@ -109,12 +109,6 @@ const std::array<float, 256>& Nf4NestedMap() {
   return map;
 }
 
-float Nf4Absmax(const Nf4Scales& scales, int64_t block) {
-  if (scales.absmax != nullptr) return scales.absmax[block];
-  const float level = scales.nested_map[scales.codes[block]];
-  return level * scales.nested_absmax[block / kNf4NestedBlock] + scales.nested_offset;
-}
-
 void UnpackNf4(const uint8_t* packed, const Nf4Scales& scales, int64_t first, int64_t count,
                float* values) {
   const int64_t last = first + count;

@@ -34,8 +34,13 @@ struct Nf4Scales {
 };
 
 // The magnitude of one block: absmax[block], or
-// nested_map[codes[block]] * nested_absmax[block / 256] + nested_offset, rounded after each step.
-float Nf4Absmax(const Nf4Scales& scales, int64_t block);
+// nested_map[codes[block]] * nested_absmax[block / 256] + nested_offset, rounded after each step
+// (files that call it are compiled with -ffp-contract=off).
+inline float Nf4Absmax(const Nf4Scales& scales, int64_t block) {
+  if (scales.absmax != nullptr) return scales.absmax[block];
+  const float level = scales.nested_map[scales.codes[block]];
+  return level * scales.nested_absmax[block / kNf4NestedBlock] + scales.nested_offset;
+}
 
 // Values [first, first + count) of the flattened tensor, map[nibble] * magnitude. The first of two
 // values sits in the high nibble of its byte.

@@ -18,9 +18,21 @@ const char* WeightFormatName(WeightFormat format) {
       return "BF16";
     case WeightFormat::kInt8Block64:
       return "INT8_B64";
+    case WeightFormat::kNf4:
+      return "NF4";
   }
   return "?";
 }
+
+namespace {
+
+int64_t Nf4Bytes(const Weight& weight) {
+  const int64_t count = weight.out * weight.in, blocks = Nf4Blocks(count);
+  const int64_t absmax = weight.nf4.codes ? blocks + 4 * Nf4NestedBlocks(blocks) : 4 * blocks;
+  return (count + 1) / 2 + absmax;
+}
+
+}  // namespace
 
 int64_t WeightRowBytes(const Weight& weight) {
   switch (weight.format) {
@@ -31,11 +43,16 @@ int64_t WeightRowBytes(const Weight& weight) {
       return weight.in * 2;
     case WeightFormat::kInt8Block64:
       return weight.in + 2 * ScaleBlocks(weight.in);
+    case WeightFormat::kNf4:
+      return (Nf4Bytes(weight) + weight.out - 1) / weight.out;
   }
   CHECK(false);
 }
 
-int64_t WeightBytes(const Weight& weight) { return weight.out * WeightRowBytes(weight); }
+int64_t WeightBytes(const Weight& weight) {
+  return weight.format == WeightFormat::kNf4 ? Nf4Bytes(weight)
+                                             : weight.out * WeightRowBytes(weight);
+}
 
 void UnpackRow(const Weight& weight, int64_t row, float* values) {
   CHECK(row >= 0 && row < weight.out);
@@ -56,6 +73,9 @@ void UnpackRow(const Weight& weight, int64_t row, float* values) {
       UnpackInt8Block64Row(static_cast<const int8_t*>(weight.data) + row * in,
                            static_cast<const uint16_t*>(weight.scales) + row * ScaleBlocks(in), in,
                            values);
+      return;
+    case WeightFormat::kNf4:
+      UnpackNf4(static_cast<const uint8_t*>(weight.data), weight.nf4, row * in, in, values);
       return;
   }
 }

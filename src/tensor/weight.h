@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "quant/nf4.h"
+
 namespace bagel {
 
 enum class WeightFormat : uint8_t {
@@ -11,9 +13,10 @@ enum class WeightFormat : uint8_t {
   kF16,
   kBF16,
   kInt8Block64,  // int8 with one f16 scale for 64 columns of a row: value = code * scale
+  kNf4,          // nibbles of the flattened matrix, see quant/nf4.h: rows may begin inside a block
 };
 
-// "F32", "F16", "BF16", "INT8_B64".
+// "F32", "F16", "BF16", "INT8_B64", "NF4".
 const char* WeightFormatName(WeightFormat format);
 
 // y = x W^T + bias: W is [out, in], row-major in its format. A view; `data` lies on the device of
@@ -25,9 +28,10 @@ struct Weight {
   const void* data = nullptr;
   const void* scales = nullptr;  // kInt8Block64: f16 [out, ceil(in / 64)]
   const float* bias = nullptr;   // f32 [out], or null
+  Nf4Scales nf4 = {};            // kNf4
 };
 
-// Bytes of one row's `data` and `scales` together, and of all rows.
+// Bytes of one row's `data` and scales together, on average and rounded up, and of all rows.
 int64_t WeightRowBytes(const Weight& weight);
 int64_t WeightBytes(const Weight& weight);
 
