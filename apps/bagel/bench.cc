@@ -24,7 +24,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct BenchOptions {
-  EngineOptions engine;
+  ModelOptions engine;
   int64_t image_tokens = 1400;
   int64_t text_tokens = 40;
   int64_t decode_tokens = 32;
@@ -217,8 +217,8 @@ void Print(const Json& report) {
 }
 
 void RunBench(BenchOptions options) {
-  options.engine.model = FindModel(options.engine.model);
   CatchInterrupts();
+  ResolveModel(options.engine);
   const Progress progress("measuring");
   const Json report = Bench(options).Run();
   if (options.json)

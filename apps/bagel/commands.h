@@ -12,6 +12,7 @@ void AddServe(CLI::App& app);
 void AddTokenize(CLI::App& app);
 void AddInspect(CLI::App& app);
 void AddSynth(CLI::App& app);
+void AddQuantize(CLI::App& app);
 void AddBench(CLI::App& app);
 
 }  // namespace bagel

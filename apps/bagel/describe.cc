@@ -29,7 +29,7 @@ namespace {
 constexpr std::size_t kMaxPromptBytes = 4 << 20;
 
 struct DescribeOptions {
-  EngineOptions engine;
+  ModelOptions engine;
   std::vector<std::string> images;
   std::optional<std::string> prompt;
   TextRequest request;  // all but the parts

@@ -15,6 +15,7 @@
 #include "commands.h"
 #include "formats/quote.h"
 #include "formats/safetensors.h"
+#include "model/quantize.h"
 #include "model_option.h"
 
 namespace bagel {
@@ -65,6 +66,8 @@ struct Report {
   std::vector<std::string> missing;
   std::map<GroupKey, GroupSize> groups;
   GroupSize total;
+  DeviceNeeds needs;
+  int64_t vae_bytes = 0;
 };
 
 // "vit_model" of "vit_model.vision_model...", with the next word where the first is only a prefix.
@@ -86,6 +89,11 @@ void AddWeights(Report& report, const std::vector<std::string>& stems) {
         sum->elements += tensor.elements();
         sum->bytes += static_cast<int64_t>(tensor.data.size());
       }
+    }
+    if (stems.front() == "ae") {
+      report.vae_bytes = report.files["ae.safetensors"];
+    } else {
+      report.needs = MeasureNeeds(weights.tensors(), LoadBagelConfig(report.folder));
     }
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kNotFound) {
@@ -126,11 +134,15 @@ void PrintJson(const Report& report) {
                       {"elements", size.elements},
                       {"bytes", size.bytes}});
   }
-  const nlohmann::ordered_json json = {
-      {"folder", report.folder.string()}, {"files", report.files},
-      {"missing", report.missing},        {"groups", groups},
-      {"tensors", report.total.tensors},  {"elements", report.total.elements},
-      {"bytes", report.total.bytes}};
+  const nlohmann::ordered_json json = {{"folder", report.folder.string()},
+                                       {"files", report.files},
+                                       {"missing", report.missing},
+                                       {"groups", groups},
+                                       {"tensors", report.total.tensors},
+                                       {"elements", report.total.elements},
+                                       {"bytes", report.total.bytes},
+                                       {"device_bytes_understand", report.needs.understand},
+                                       {"device_bytes_draw", report.needs.draw + report.vae_bytes}};
   std::printf("%s\n",
               json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
 }
@@ -154,6 +166,12 @@ void PrintText(const Report& report) {
     PrintLine(key.stem + ": " + key.group, key.dtype, size);
   }
   PrintLine("total", "", report.total);
+  if (report.needs.understand > 0) {
+    std::printf(
+        "\n  weights on the device: %.2f GB to understand pictures, %.2f GB to draw as well\n",
+        static_cast<double>(report.needs.understand) / 1e9,
+        static_cast<double>(report.needs.draw + report.vae_bytes) / 1e9);
+  }
 }
 
 }  // namespace

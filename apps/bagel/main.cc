@@ -24,6 +24,7 @@ int Run(int argc, char** argv) {
   bagel::AddTokenize(app);
   bagel::AddInspect(app);
   bagel::AddSynth(app);
+  bagel::AddQuantize(app);
   bagel::AddBench(app);
   try {
     app.parse(argc, argv);

@@ -25,8 +25,10 @@ void AddModelOption(CLI::App& command, fs::path& model) {
                      "Folder of a BAGEL checkpoint; without it $BAGEL_MODEL or the demo model");
 }
 
-void AddEngineOptions(CLI::App& command, EngineOptions& options) {
+void AddEngineOptions(CLI::App& command, ModelOptions& options) {
   AddModelOption(command, options.model);
+  command.add_option("--quant", options.quant,
+                     "nf4: quantise first and keep the result beside the model");
   command.add_option("--device", options.device, "cpu, cuda, cuda:N or auto")
       ->capture_default_str();
   command.add_option("--threads", options.threads, "CPU threads, 0 = all")
@@ -61,8 +63,8 @@ fs::path FindModel(const fs::path& model) {
               "no --model given, $BAGEL_MODEL is not set, and there is no demo model in " + looked);
 }
 
-std::unique_ptr<Engine> LoadEngine(EngineOptions options) {
-  options.model = FindModel(options.model);
+std::unique_ptr<Engine> LoadEngine(ModelOptions options) {
+  ResolveModel(options);
   const Progress progress("loading " + options.model.string());
   return Engine::Load(options);
 }

@@ -16,7 +16,7 @@ namespace bagel {
 namespace {
 
 struct ServeCommandOptions {
-  EngineOptions engine;
+  ModelOptions engine;
   api::ServerOptions http;
   int body_limit_mib = 64;
   bool verbose = false;
