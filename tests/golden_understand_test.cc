@@ -1,11 +1,14 @@
 // Every recorded stage of the reference's understanding path, on every CPU device.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 
 #include "cpu/cpu_ops.h"
 #include "model/bagel.h"
+#include "model/quantize.h"
 #include "ref/ref_ops.h"
 #include "tests/golden.h"
 #include "text/protocol.h"
@@ -28,7 +31,8 @@ const Device kDevices[] = {
 // A model on a device, one context, and the recorded run to compare with.
 class GoldenRun {
  public:
-  GoldenRun(const Device& device, const std::string& golden)
+  GoldenRun(const Device& device, const std::string& golden,
+            const std::string& model = kGoldenModel)
       : device_(device),
         golden_("tests/golden/understand/" + golden + ".safetensors"),
         ops_(device.make()),
@@ -36,7 +40,7 @@ class GoldenRun {
         tokenizer_(Tokenizer::Load(kGoldenModel)),
         specials_(ProtocolIds::From(tokenizer_)),
         config_(LoadBagelConfig(kGoldenModel)),
-        weights_(kGoldenModel, config_, *ops_),
+        weights_(model, config_, *ops_),
         pool_(*ops_, config_.llm, 32),
         model_(*ops_, config_, weights_.weights(), {specials_.vision_start, specials_.vision_end},
                config_.MaxImageRows()),
@@ -133,6 +137,24 @@ TEST_P(GoldenUnderstandTest, TextOnly) {
   run.AddText("Hello, who are you?", "text");
   run.Decode();
   run.CompareStages();
+}
+
+// The recorded run had every linear layer of the decoder replaced by its NF4 value.
+TEST_P(GoldenUnderstandTest, AstronautNf4) {
+  const std::filesystem::path folder =
+      std::filesystem::path(testing::TempDir()) /
+      ("bagel-nf4-" + std::to_string(getpid()) + "-" + GetParam().name);
+  ThreadPool pool(2);
+  const QuantizePolicy policy{{{TensorRole::kDecoder, StoredFormat::kNf4}}, {}};
+  QuantizeCheckpoint(kGoldenModel, folder, policy, pool, nullptr);
+  {
+    GoldenRun run(GetParam(), "astronaut_nf4", folder.string());
+    run.AddImage("astronaut.png");
+    run.AddText("Describe this image.", "text");
+    run.Decode();
+    run.CompareStages();
+  }
+  std::filesystem::remove_all(folder);
 }
 
 INSTANTIATE_TEST_SUITE_P(Devices, GoldenUnderstandTest, testing::ValuesIn(kDevices),
