@@ -9,6 +9,7 @@
 #include "cpu/attention.h"
 #include "cpu/linear.h"
 #include "cpu/memory.h"
+#include "cpu/nf4.h"
 #include "cpu/roofs.h"
 #include "cpu/row_ops.h"
 #include "cpu/tile.h"
@@ -22,7 +23,7 @@ class CpuOps final : public Ops {
   explicit CpuOps(const CpuOptions& options)
       : pool_(options.threads),
         bf16_(!options.exact && HasBF16Products()),
-        linear_(pool_, bf16_),
+        linear_(pool_, bf16_, !options.exact && HasNf4Bytes()),
         attention_(pool_) {}
 
   std::string Name() const override {

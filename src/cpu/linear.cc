@@ -37,8 +37,11 @@ void Multiply(const uint16_t* w, int64_t n, int64_t k, const uint16_t* packed, f
 
 }  // namespace
 
-CpuLinear::CpuLinear(ThreadPool& pool, bool bf16_products)
-    : pool_(pool), bf16_products_(bf16_products), threads_(static_cast<size_t>(pool.threads())) {}
+CpuLinear::CpuLinear(ThreadPool& pool, bool bf16_products, bool byte_products)
+    : pool_(pool),
+      bf16_products_(bf16_products),
+      byte_products_(byte_products),
+      threads_(static_cast<size_t>(pool.threads())) {}
 
 void CpuLinear::Run(const Tensor& y, const Tensor& x, const Weight& weight, bool add) {
   if (x.rows <= kMaxDotRows) {
@@ -55,10 +58,15 @@ void CpuLinear::RunFewRows(const Tensor& y, const Tensor& x, const Weight& weigh
   // threads.
   const int64_t blocks = (int64_t{1} << 18) / (kDotBlockRows * WeightRowBytes(weight));
   const int64_t rows = kDotBlockRows * std::clamp<int64_t>(blocks, 1, 16);
+  const bool nf4 = weight.format == WeightFormat::kNf4 && weight.in % kNf4Block == 0;
+  if (nf4) PackNf4Activations(x.f32(), x.stride, x.rows, x.cols, byte_products_, nf4_);
   pool_.ParallelFor((weight.out + rows - 1) / rows, [&](int64_t task, int) {
-    const int64_t first = task * rows;
-    DotRows(weight, first, std::min(weight.out, first + rows), x.f32(), x.stride, x.rows, add,
-            y.f32(), y.stride);
+    const int64_t first = task * rows, last = std::min(weight.out, first + rows);
+    if (nf4) {
+      DotRowsNf4(weight, first, last, nf4_, add, y.f32(), y.stride);
+    } else {
+      DotRows(weight, first, last, x.f32(), x.stride, x.rows, add, y.f32(), y.stride);
+    }
   });
 }
 

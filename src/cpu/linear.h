@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "cpu/nf4.h"
 #include "cpu/scratch.h"
 #include "tensor/tensor.h"
 #include "tensor/weight.h"
@@ -15,7 +16,8 @@ namespace bagel {
 class CpuLinear {
  public:
   // `bf16_products`: more than a few rows are multiplied as bf16 values with f32 sums.
-  CpuLinear(ThreadPool& pool, bool bf16_products);
+  // `byte_products`: a few rows are multiplied with NF4 weights as 8-bit integers.
+  CpuLinear(ThreadPool& pool, bool bf16_products, bool byte_products);
 
   // Ops::Linear and, with `add`, Ops::LinearAdd.
   void Run(const Tensor& y, const Tensor& x, const Weight& weight, bool add);
@@ -38,7 +40,8 @@ class CpuLinear {
                          int64_t count, PerThread& scratch, uint16_t* w);
 
   ThreadPool& pool_;
-  bool bf16_products_;
+  bool bf16_products_, byte_products_;
+  Nf4Activations nf4_;
   Scratch packed_;
   std::vector<PerThread> threads_;
 };

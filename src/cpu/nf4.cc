@@ -1,6 +1,7 @@
 #include "cpu/nf4.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #undef HWY_TARGET_INCLUDE
@@ -11,6 +12,7 @@
 #include <hwy/highway.h>
 
 #include "base/error.h"
+#include "cpu/nf4_kernels.h"
 #include "cpu/weights.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -23,7 +25,61 @@ using V = hn::Vec<F32Tag>;
 using Bits = hn::Vec<U32Tag>;
 constexpr F32Tag kTag;
 constexpr U32Tag kBitsTag;
+constexpr hn::RebindToSigned<F32Tag> kIntTag;
 constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(F32Tag()));
+
+// Magnitudes of blocks [first, first + count): Nf4Absmax, vectorised.
+HWY_INLINE void Magnitudes(const Nf4Scales& scales, int64_t first, int64_t count, float* out) {
+  if (scales.absmax != nullptr) {
+    std::memcpy(out, scales.absmax + first, static_cast<size_t>(count) * sizeof(float));
+    return;
+  }
+  const hn::Rebind<uint8_t, F32Tag> codes_tag;
+  const V offset = hn::Set(kTag, scales.nested_offset);
+  for (int64_t i = 0; i < count;) {
+    const int64_t nested = (first + i) / kNf4NestedBlock;
+    const int64_t end = std::min(count, (nested + 1) * kNf4NestedBlock - first);
+    const V factor = hn::Set(kTag, scales.nested_absmax[nested]);
+    for (; i + kLanes <= end; i += kLanes) {
+      const auto codes = hn::PromoteTo(kIntTag, hn::LoadU(codes_tag, scales.codes + first + i));
+      const V levels = hn::GatherIndex(kTag, scales.nested_map, codes);
+      hn::StoreU(hn::Add(hn::Mul(levels, factor), offset), kTag, out + i);
+    }
+    for (; i < end; ++i) out[i] = Nf4Absmax(scales, first + i);
+  }
+}
+
+void ProductScales(const Nf4Scales& weight, int64_t first_block, const float* x_scales,
+                   int64_t x_rows, int64_t x_stride, int64_t count, float* scales) {
+  float magnitudes[kNf4Piece];
+  Magnitudes(weight, first_block, count, magnitudes);
+  for (int64_t m = 0; m < x_rows; ++m) {
+    const float* x = x_scales + m * x_stride;
+    float* out = scales + m * kNf4Piece;
+    int64_t i = 0;
+    for (; i + kLanes <= count; i += kLanes)
+      hn::StoreU(hn::Mul(hn::LoadU(kTag, magnitudes + i), hn::LoadU(kTag, x + i)), kTag, out + i);
+    for (; i < count; ++i) out[i] = magnitudes[i] * x[i];
+  }
+}
+
+// q = round(x / scale), |q| <= limit, one scale for each block.
+void QuantizeBlocks(const float* x, int64_t blocks, int32_t limit, int16_t* q, float* scales) {
+  const hn::Rebind<int16_t, F32Tag> narrow;
+  for (int64_t block = 0; block < blocks; ++block, x += kNf4Block, q += kNf4Block) {
+    V largest = hn::Zero(kTag);
+    for (int64_t i = 0; i < kNf4Block; i += kLanes)
+      largest = hn::Max(largest, hn::Abs(hn::LoadU(kTag, x + i)));
+    const float absmax = hn::GetLane(hn::MaxOfLanes(kTag, largest));
+    scales[block] = absmax / static_cast<float>(limit);
+    // 1 / scale passes the largest float where x is tiny; such a block counts as zeros.
+    const float inverse = absmax > 1e-30f ? static_cast<float>(limit) / absmax : 0.0f;
+    for (int64_t i = 0; i < kNf4Block; i += kLanes) {
+      const V scaled = hn::Mul(hn::LoadU(kTag, x + i), hn::Set(kTag, inverse));
+      hn::StoreU(hn::DemoteTo(narrow, hn::NearestInt(scaled)), narrow, q + i);
+    }
+  }
+}
 
 // In four bytes, read as one little-endian number, value i of eight begins at bit kShifts[i].
 alignas(64) constexpr uint32_t kShifts[16] = {4, 0, 12, 8, 20, 16, 28, 24,
@@ -72,40 +128,190 @@ class Levels {
   const float* map_;
 };
 
-// Whole blocks: one product with the magnitude for each block's sum of level * x.
+#if HWY_TARGET == HWY_SCALAR
+
+void Arrange16(const int16_t* q, int64_t blocks, int16_t* row) {
+  std::copy(q, q + blocks * kNf4Block, row);
+}
+
 template <int kXRows>
-void DotBlocks(const Weight& weight, int64_t first, int64_t last, const float* x, int64_t x_stride,
-               bool add, float* y, int64_t y_stride) {
+void DotRows16(const Weight& weight, int64_t first, int64_t last, const uint8_t* x,
+               int64_t x_row_bytes, const float* x_scales, bool add, float* y, int64_t y_stride) {
   const int64_t blocks = weight.in / kNf4Block;
-  const Levels levels(weight.nf4.map);
+  const auto* packed = static_cast<const uint8_t*>(weight.data);
   for (int64_t n = first; n < last; ++n) {
-    const uint8_t* packed = static_cast<const uint8_t*>(weight.data) + n * weight.in / 2;
-    V sums[kXRows];
-    for (int m = 0; m < kXRows; ++m) sums[m] = hn::Zero(kTag);
-    for (int64_t block = 0; block < blocks; ++block) {
-      const float* values = x + block * kNf4Block;
-      V block_sums[kXRows];
-      for (int m = 0; m < kXRows; ++m) block_sums[m] = hn::Zero(kTag);
-      for (int64_t i = 0; i < kNf4Block; i += kLanes) {
-        const V level = levels.Load(packed, block * kNf4Block + i);
-        for (int m = 0; m < kXRows; ++m)
-          block_sums[m] =
-              hn::MulAdd(level, hn::LoadU(kTag, values + m * x_stride + i), block_sums[m]);
+    for (int64_t m = 0; m < kXRows; ++m) {
+      const auto* q = reinterpret_cast<const int16_t*>(x + m * x_row_bytes);
+      float sum = weight.bias ? weight.bias[n] : 0.0f;
+      for (int64_t b = 0; b < blocks; ++b) {
+        float block_sum = 0;
+        for (int64_t i = b * kNf4Block; i < (b + 1) * kNf4Block; ++i) {
+          const uint8_t byte = packed[(n * weight.in + i) / 2];
+          block_sum += weight.nf4.map[i % 2 == 0 ? byte >> 4 : byte & 15] * q[i];
+        }
+        sum += block_sum * Nf4Absmax(weight.nf4, n * blocks + b) * x_scales[m * blocks + b];
       }
-      const V absmax = hn::Set(kTag, Nf4Absmax(weight.nf4, n * blocks + block));
-      for (int m = 0; m < kXRows; ++m) sums[m] = hn::MulAdd(block_sums[m], absmax, sums[m]);
-    }
-    const float bias = weight.bias ? weight.bias[n] : 0.0f;
-    for (int m = 0; m < kXRows; ++m) {
       float& out = y[m * y_stride + n];
-      out = hn::GetLane(hn::SumOfLanes(kTag, sums[m])) + bias + (add ? out : 0.0f);
+      out = sum + (add ? out : 0.0f);
     }
   }
 }
 
+#else
+
+// The nibbles of one vector of bytes give four vectors of 16-bit levels. A 128-bit vector holds
+// half a block, a 512-bit vector two.
+constexpr hn::CappedTag<uint8_t, 64> kByteTag;
+constexpr hn::Repartition<int16_t, decltype(kByteTag)> kShortTag;
+constexpr hn::Repartition<int32_t, decltype(kByteTag)> kSumTag;
+constexpr hn::Repartition<float, decltype(kByteTag)> kScaleTag;
+constexpr auto kBytes = static_cast<int64_t>(hn::MaxLanes(kByteTag));
+constexpr int64_t kBlockBytes = kNf4Block / 2;
+static_assert(kBytes <= 2 * kBlockBytes);
+using Bytes = hn::Vec<decltype(kByteTag)>;
+using Sums = hn::Vec<decltype(kSumTag)>;
+
+// For every vector of bytes: the activations of its high nibbles, those of its low ones, each as
+// InterleaveLower and InterleaveUpper order them.
+void Arrange16(const int16_t* q, int64_t blocks, int16_t* row) {
+  const int64_t values = blocks * kNf4Block;
+  for (int64_t from = 0; from < values; from += 2 * kBytes) {
+    for (int64_t nibble = 0; nibble < 2; ++nibble) {
+      for (int64_t upper = 0; upper < 2; ++upper) {
+        for (int64_t lane = 0; lane < kBytes / 2; ++lane) {
+          const int64_t byte = lane / 8 * 16 + upper * 8 + lane % 8;
+          const int64_t i = from + 2 * byte + nibble;
+          *row++ = i < values ? q[i] : int16_t{0};
+        }
+      }
+    }
+  }
+}
+
+// The 16 levels as integers, a table for each of their bytes.
+struct Tables {
+  Bytes low, high;
+  explicit Tables(const float* map) {
+    HWY_ALIGN uint8_t low_bytes[16], high_bytes[16];
+    for (int i = 0; i < 16; ++i) {
+      const auto level = static_cast<uint16_t>(
+          static_cast<int16_t>(std::lround(map[i] * static_cast<float>(kNf4ShortLevel))));
+      low_bytes[i] = static_cast<uint8_t>(level & 255);
+      high_bytes[i] = static_cast<uint8_t>(level >> 8);
+    }
+    low = hn::LoadDup128(kByteTag, low_bytes);
+    high = hn::LoadDup128(kByteTag, high_bytes);
+  }
+};
+
+// One vector of packed weights times kXRows vectors of activations.
+template <int kXRows>
+HWY_INLINE void MultiplyVector(Bytes packed, const Tables& tables, const uint8_t* x,
+                               int64_t x_row_bytes, Sums (&sums)[kXRows][2]) {
+  const hn::Repartition<uint16_t, decltype(kByteTag)> words;
+  const Bytes mask = hn::Set(kByteTag, 15);
+  const Bytes nibbles[2] = {
+      hn::And(hn::BitCast(kByteTag, hn::ShiftRight<4>(hn::BitCast(words, packed))), mask),
+      hn::And(packed, mask)};
+  for (int nibble = 0; nibble < 2; ++nibble) {
+    const Bytes low = hn::TableLookupBytes(tables.low, nibbles[nibble]);
+    const Bytes high = hn::TableLookupBytes(tables.high, nibbles[nibble]);
+    const auto first = hn::BitCast(kShortTag, hn::InterleaveLower(kByteTag, low, high));
+    const auto second = hn::BitCast(kShortTag, hn::InterleaveUpper(kByteTag, low, high));
+    for (int m = 0; m < kXRows; ++m) {
+      const auto* values = reinterpret_cast<const int16_t*>(x + m * x_row_bytes) + nibble * kBytes;
+      sums[m][0] = hn::ReorderWidenMulAccumulate(kSumTag, first, hn::Load(kShortTag, values),
+                                                 sums[m][0], sums[m][1]);
+      sums[m][0] = hn::ReorderWidenMulAccumulate(
+          kSumTag, second, hn::Load(kShortTag, values + kBytes / 2), sums[m][0], sums[m][1]);
+    }
+  }
+}
+
+// The scale of each lane's block, for the vector of bytes that begins at `byte` of a piece.
+HWY_INLINE hn::Vec<decltype(kScaleTag)> LoadScales(const float* scales, int64_t byte) {
+  scales += byte / kBlockBytes;
+  const auto first = hn::Set(kScaleTag, scales[0]);
+  if constexpr (kBytes <= kBlockBytes) {
+    return first;
+  } else {
+    return hn::IfThenElse(hn::FirstN(kScaleTag, kBlockBytes / 4), first,
+                          hn::Set(kScaleTag, scales[1]));
+  }
+}
+
+// One piece of a row: totals[m] += W . x[m].
+template <int kXRows>
+HWY_INLINE void MultiplyPiece(const uint8_t* packed, int64_t bytes, const Tables& tables,
+                              const uint8_t* x, int64_t x_row_bytes, const float* scales,
+                              hn::Vec<decltype(kScaleTag)> (&totals)[kXRows]) {
+  for (int64_t byte = 0; byte < bytes; byte += kBytes) {
+    __builtin_prefetch(packed + byte + kNf4Prefetch);
+    // Activations beyond the end are zeros.
+    const Bytes nibbles = byte + kBytes <= bytes ? hn::LoadU(kByteTag, packed + byte)
+                                                 : hn::MaskedLoad(hn::FirstN(kByteTag, kBlockBytes),
+                                                                  kByteTag, packed + byte);
+    Sums sums[kXRows][2];
+    for (int m = 0; m < kXRows; ++m) sums[m][0] = sums[m][1] = hn::Zero(kSumTag);
+    MultiplyVector(nibbles, tables, x + byte * 4, x_row_bytes, sums);
+    for (int m = 0; m < kXRows; ++m) {
+      const auto sum = hn::ConvertTo(kScaleTag, hn::Add(sums[m][0], sums[m][1]));
+      totals[m] = hn::MulAdd(sum, LoadScales(scales + m * kNf4Piece, byte), totals[m]);
+    }
+  }
+}
+
+template <int kXRows>
+void DotRows16(const Weight& weight, int64_t first, int64_t last, const uint8_t* x,
+               int64_t x_row_bytes, const float* x_scales, bool add, float* y, int64_t y_stride) {
+  const int64_t blocks = weight.in / kNf4Block;
+  const Tables tables(weight.nf4.map);
+  HWY_ALIGN float scales[kXRows * kNf4Piece] = {};
+  for (int64_t n = first; n < last; ++n) {
+    const uint8_t* packed = static_cast<const uint8_t*>(weight.data) + n * blocks * kBlockBytes;
+    hn::Vec<decltype(kScaleTag)> totals[kXRows];
+    for (int m = 0; m < kXRows; ++m) totals[m] = hn::Zero(kScaleTag);
+    for (int64_t piece = 0; piece < blocks; piece += kNf4Piece) {
+      const int64_t count = std::min(kNf4Piece, blocks - piece);
+      ProductScales(weight.nf4, n * blocks + piece, x_scales + piece, kXRows, blocks, count,
+                    scales);
+      MultiplyPiece(packed + piece * kBlockBytes, count * kBlockBytes, tables,
+                    x + piece * kNf4Block * 2, x_row_bytes, scales, totals);
+    }
+    const float bias = weight.bias ? weight.bias[n] : 0.0f;
+    for (int m = 0; m < kXRows; ++m) {
+      const float sum = hn::GetLane(hn::SumOfLanes(kScaleTag, totals[m]));
+      float& out = y[m * y_stride + n];
+      out = sum / static_cast<float>(kNf4ShortLevel) + bias + (add ? out : 0.0f);
+    }
+  }
+}
+
+#endif
+
+void DotRowsNf4Shorts(const Weight& weight, int64_t first, int64_t last, const uint8_t* x,
+                      int64_t x_row_bytes, const float* x_scales, int64_t x_rows, bool add,
+                      float* y, int64_t y_stride) {
+  using Function = void (*)(const Weight&, int64_t, int64_t, const uint8_t*, int64_t, const float*,
+                            bool, float*, int64_t);
+  static constexpr Function kByRows[kMaxDotRows] = {DotRows16<1>, DotRows16<2>, DotRows16<3>,
+                                                    DotRows16<4>, DotRows16<5>, DotRows16<6>,
+                                                    DotRows16<7>, DotRows16<8>};
+  kByRows[x_rows - 1](weight, first, last, x, x_row_bytes, x_scales, add, y, y_stride);
+}
+
+// Bytes of one row that Arrange16 writes.
+int64_t RowBytes16(int64_t blocks) {
+#if HWY_TARGET == HWY_SCALAR
+  return blocks * kNf4Block * 2;
+#else
+  return (blocks * kBlockBytes + kBytes - 1) / kBytes * kBytes * 4;
+#endif
+}
+
 // Rows that begin or end inside a block: unpacked a piece at a time.
-void DotAnyRows(const Weight& weight, int64_t first, int64_t last, const float* x, int64_t x_stride,
-                int64_t rows, bool add, float* y, int64_t y_stride) {
+void DotUnalignedRowsNf4(const Weight& weight, int64_t first, int64_t last, const float* x,
+                         int64_t x_stride, int64_t rows, bool add, float* y, int64_t y_stride) {
   constexpr int64_t kPiece = 512;
   float values[kPiece];
   for (int64_t n = first; n < last; ++n) {
@@ -131,18 +337,6 @@ void DotAnyRows(const Weight& weight, int64_t first, int64_t last, const float* 
   }
 }
 
-void DotRowsNf4(const Weight& weight, int64_t first, int64_t last, const float* x, int64_t x_stride,
-                int64_t rows, bool add, float* y, int64_t y_stride) {
-  if (weight.in % kNf4Block != 0)
-    return DotAnyRows(weight, first, last, x, x_stride, rows, add, y, y_stride);
-  using Function =
-      void (*)(const Weight&, int64_t, int64_t, const float*, int64_t, bool, float*, int64_t);
-  static constexpr Function kByRows[kMaxDotRows] = {DotBlocks<1>, DotBlocks<2>, DotBlocks<3>,
-                                                    DotBlocks<4>, DotBlocks<5>, DotBlocks<6>,
-                                                    DotBlocks<7>, DotBlocks<8>};
-  kByRows[rows - 1](weight, first, last, x, x_stride, add, y, y_stride);
-}
-
 void UnpackColumnsNf4(const Weight& weight, int64_t row, int64_t first, int64_t count,
                       float* values) {
   const auto* packed = static_cast<const uint8_t*>(weight.data);
@@ -150,10 +344,14 @@ void UnpackColumnsNf4(const Weight& weight, int64_t row, int64_t first, int64_t 
   int64_t done = 0;
   if (begin % kNf4Block == 0) {
     const Levels levels(weight.nf4.map);
-    for (; done + kNf4Block <= count; done += kNf4Block) {
-      const V absmax = hn::Set(kTag, Nf4Absmax(weight.nf4, (begin + done) / kNf4Block));
-      for (int64_t i = 0; i < kNf4Block; i += kLanes)
-        hn::StoreU(hn::Mul(levels.Load(packed, begin + done + i), absmax), kTag, values + done + i);
+    float magnitudes[kNf4Piece];
+    while (done + kNf4Block <= count) {
+      const int64_t blocks = std::min(kNf4Piece, (count - done) / kNf4Block);
+      Magnitudes(weight.nf4, (begin + done) / kNf4Block, blocks, magnitudes);
+      for (int64_t b = 0; b < blocks; ++b, done += kNf4Block)
+        for (int64_t i = 0; i < kNf4Block; i += kLanes)
+          hn::StoreU(hn::Mul(levels.Load(packed, begin + done + i), hn::Set(kTag, magnitudes[b])),
+                     kTag, values + done + i);
     }
   }
   UnpackNf4(packed, weight.nf4, begin + done, count - done, values + done);
@@ -165,12 +363,60 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace bagel {
 
-HWY_EXPORT(DotRowsNf4);
+HWY_EXPORT(Arrange16);
+HWY_EXPORT(DotRowsNf4Shorts);
+HWY_EXPORT(DotUnalignedRowsNf4);
+HWY_EXPORT(ProductScales);
+HWY_EXPORT(QuantizeBlocks);
+HWY_EXPORT(RowBytes16);
 HWY_EXPORT(UnpackColumnsNf4);
 
-void DotRowsNf4(const Weight& weight, int64_t first, int64_t last, const float* x, int64_t x_stride,
-                int64_t rows, bool add, float* y, int64_t y_stride) {
-  HWY_DYNAMIC_DISPATCH(DotRowsNf4)(weight, first, last, x, x_stride, rows, add, y, y_stride);
+void Nf4ProductScales(const Nf4Scales& weight, int64_t first_block, const float* x_scales,
+                      int64_t x_rows, int64_t x_stride, int64_t count, float* scales) {
+  HWY_DYNAMIC_DISPATCH(ProductScales)
+  (weight, first_block, x_scales, x_rows, x_stride, count, scales);
+}
+
+void PackNf4Activations(const float* x, int64_t x_stride, int64_t rows, int64_t in, bool bytes,
+                        Nf4Activations& packed) {
+  CHECK(rows >= 1 && rows <= kMaxDotRows && in % kNf4Block == 0);
+  const int64_t blocks = in / kNf4Block;
+  packed.bytes = bytes;
+  packed.rows = rows;
+  packed.blocks = blocks;
+  packed.row_bytes = bytes ? Nf4ByteRowBytes(blocks) : HWY_DYNAMIC_DISPATCH(RowBytes16)(blocks);
+  auto* integers = packed.integers.Get<uint8_t>(rows * packed.row_bytes);
+  auto* scales = packed.scales.Get<float>(rows * blocks);
+  auto* q = packed.rounded.Get<int16_t>(in);
+  for (int64_t row = 0; row < rows; ++row) {
+    HWY_DYNAMIC_DISPATCH(QuantizeBlocks)
+    (x + row * x_stride, blocks, bytes ? kNf4ByteLimit : kNf4ShortLimit, q, scales + row * blocks);
+    uint8_t* to = integers + row * packed.row_bytes;
+    if (bytes) {
+      ArrangeNf4Bytes(q, blocks, to);
+    } else {
+      HWY_DYNAMIC_DISPATCH(Arrange16)(q, blocks, reinterpret_cast<int16_t*>(to));
+    }
+  }
+}
+
+void DotRowsNf4(const Weight& weight, int64_t first, int64_t last, Nf4Activations& x, bool add,
+                float* y, int64_t y_stride) {
+  CHECK(weight.in == x.blocks * kNf4Block);
+  const auto* integers = x.integers.Get<uint8_t>(x.rows * x.row_bytes);
+  const auto* scales = x.scales.Get<float>(x.rows * x.blocks);
+  if (x.bytes) {
+    DotRowsNf4Bytes(weight, first, last, integers, x.row_bytes, scales, x.rows, add, y, y_stride);
+  } else {
+    HWY_DYNAMIC_DISPATCH(DotRowsNf4Shorts)
+    (weight, first, last, integers, x.row_bytes, scales, x.rows, add, y, y_stride);
+  }
+}
+
+void DotUnalignedRowsNf4(const Weight& weight, int64_t first, int64_t last, const float* x,
+                         int64_t x_stride, int64_t rows, bool add, float* y, int64_t y_stride) {
+  HWY_DYNAMIC_DISPATCH(DotUnalignedRowsNf4)
+  (weight, first, last, x, x_stride, rows, add, y, y_stride);
 }
 
 void UnpackColumnsNf4(const Weight& weight, int64_t row, int64_t first, int64_t count,

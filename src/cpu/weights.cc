@@ -179,7 +179,7 @@ void DotRows(const Weight& weight, int64_t first, int64_t last, const float* x, 
     case WeightFormat::kInt8Block64:
       return DotRowsFor<Int8Row>(weight, first, last, x, x_stride, rows, add, y, y_stride);
     case WeightFormat::kNf4:
-      return DotRowsNf4(weight, first, last, x, x_stride, rows, add, y, y_stride);
+      return DotUnalignedRowsNf4(weight, first, last, x, x_stride, rows, add, y, y_stride);
   }
 }
 
