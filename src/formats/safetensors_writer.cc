@@ -144,6 +144,11 @@ void SafetensorsWriter::Append(std::string_view name, std::span<const std::byte>
   CHECK(current_ < tensors_.size() && tensors_[current_].name == name);
   CHECK(bytes.size() <= sizes_[current_] - filled_);
   WriteAt(bytes, offsets_[current_] + filled_);
+#ifdef SYNC_FILE_RANGE_WRITE
+  // Starts the writing now, so that Finish does not wait for all of it; a hint that may fail.
+  static_cast<void>(sync_file_range(descriptor_, static_cast<off64_t>(offsets_[current_] + filled_),
+                                    static_cast<off64_t>(bytes.size()), SYNC_FILE_RANGE_WRITE));
+#endif
   filled_ += bytes.size();
   SkipFilled();
 }

@@ -1,7 +1,9 @@
 #include "model/tensor_quantizer.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <future>
 #include <utility>
 
 #include "base/error.h"
@@ -12,6 +14,7 @@ namespace bagel {
 namespace {
 
 constexpr int64_t kPieceBytes = 16 << 20;
+constexpr size_t kReadAheadBytes = 64 << 20;
 constexpr int64_t kPieceValues = 8 << 20;
 constexpr int64_t kTaskValues = 16 << 10;
 
@@ -42,6 +45,15 @@ size_t NestedStateBytes(const TensorEntry& entry) {
 template <typename T>
 std::span<const std::byte> Bytes(const T& values) {
   return std::as_bytes(std::span(values.data(), values.size()));
+}
+
+// Asks for what lies in the file some way behind `piece`: tensors follow one another as they are
+// stored.
+void ReadAhead(const MappedFile& file, std::span<const std::byte> piece) {
+  const std::span<const std::byte> bytes = file.bytes();
+  const size_t offset = static_cast<size_t>(piece.data() - bytes.data()) + kReadAheadBytes;
+  if (offset < bytes.size())
+    file.WillNeed(bytes.subspan(offset, std::min(piece.size(), bytes.size() - offset)));
 }
 
 [[noreturn]] void FailNotFinite(const std::string& path, const std::string& name) {
@@ -99,6 +111,7 @@ void TensorQuantizer::WriteAsIs(SafetensorsWriter& writer, const Source& source)
   const std::span<const std::byte> data = source.entry.data;
   for (size_t first = 0; first < data.size(); first += kPieceBytes) {
     const auto piece = data.subspan(first, std::min<size_t>(kPieceBytes, data.size() - first));
+    ReadAhead(source.file.file(), piece);
     writer.Append(source.name, piece);
     source.file.file().DontNeed(piece);
     on_read_(piece.size());
@@ -106,31 +119,33 @@ void TensorQuantizer::WriteAsIs(SafetensorsWriter& writer, const Source& source)
 }
 
 void TensorQuantizer::ForEachPiece(const Source& source, int64_t piece, int64_t task_values,
-                                   const std::function<void(int64_t, int64_t, const float*)>& task,
-                                   const std::function<void(int64_t, int64_t)>& piece_done) {
+                                   const PieceTask& task, const PieceWriter& write) {
   const int64_t total = source.entry.elements();
   const auto element = static_cast<int64_t>(DTypeSize(source.entry.dtype));
   const auto bytes = [&](int64_t first, int64_t count) {
     return source.entry.data.subspan(static_cast<size_t>(first * element),
                                      static_cast<size_t>(count * element));
   };
-  source.file.file().WillNeed(bytes(0, std::min(piece, total)));
-  for (int64_t first = 0; first < total; first += piece) {
-    const int64_t count = std::min(piece, total - first), next = first + count;
-    source.file.file().WillNeed(bytes(next, std::min(piece, total - next)));
-    pool_.ParallelFor((count + task_values - 1) / task_values, [&](int64_t index, int thread) {
+  std::future<void> writing;
+  for (int64_t first = 0, index = 0; first < total; first += piece, ++index) {
+    const Piece part{static_cast<size_t>(index % 2), first, std::min(piece, total - first)};
+    ReadAhead(source.file.file(), bytes(first, part.count));
+    pool_.ParallelFor((part.count + task_values - 1) / task_values, [&](int64_t n, int thread) {
       std::vector<float>& values = values_[static_cast<size_t>(thread)];
       values.resize(static_cast<size_t>(task_values));
-      const int64_t from = first + index * task_values;
-      const int64_t size = std::min(task_values, next - from);
-      const Weight row{SourceFormat(source.entry.dtype), 1, size, bytes(from, size).data()};
+      const int64_t from = n * task_values, size = std::min(task_values, part.count - from);
+      const Weight row{SourceFormat(source.entry.dtype), 1, size, bytes(first + from, size).data()};
       UnpackRow(row, 0, values.data());
-      task(from, size, values.data());
+      task(part, from, {values.data(), static_cast<size_t>(size)});
     });
-    piece_done(first, count);
-    source.file.file().DontNeed(bytes(first, count));
-    on_read_(static_cast<uint64_t>(count * element));
+    if (writing.valid()) writing.get();
+    writing = std::async(std::launch::async, [&, part] {
+      write(part);
+      source.file.file().DontNeed(bytes(part.first, part.count));
+    });
+    on_read_(static_cast<uint64_t>(part.count * element));
   }
+  if (writing.valid()) writing.get();
 }
 
 void TensorQuantizer::WriteInt8(SafetensorsWriter& writer, const Source& source) {
@@ -138,22 +153,22 @@ void TensorQuantizer::WriteInt8(SafetensorsWriter& writer, const Source& source)
   const int64_t rows = std::clamp<int64_t>(kTaskValues / std::max<int64_t>(in, 1), 1, 1024);
   const int64_t tasks = std::clamp<int64_t>(kPieceValues / (rows * in), 1, 1024);
   const int64_t blocks = ScaleBlocks(in);
-  std::vector<int8_t> codes(static_cast<size_t>(tasks * rows * in));
+  std::array<std::vector<int8_t>, 2> codes;
+  for (std::vector<int8_t>& slot : codes) slot.resize(static_cast<size_t>(tasks * rows * in));
   std::vector<uint16_t> scales(static_cast<size_t>(out * blocks));
-  int64_t piece_first = 0;
   ForEachPiece(
       source, tasks * rows * in, rows * in,
-      [&](int64_t first, int64_t count, const float* values) {
-        if (!std::all_of(values, values + count, [](float v) { return std::isfinite(v); }))
+      [&](const Piece& piece, int64_t from, std::span<const float> values) {
+        if (!std::ranges::all_of(values, [](float v) { return std::isfinite(v); }))
           FailNotFinite(source.file.path(), source.name);
         const Int8Block64 packed =
-            PackInt8Block64({values, static_cast<size_t>(count)}, count / in, in);
-        std::copy(packed.codes.begin(), packed.codes.end(), codes.begin() + (first - piece_first));
-        std::copy(packed.scales.begin(), packed.scales.end(), scales.begin() + first / in * blocks);
+            PackInt8Block64(values, static_cast<int64_t>(values.size()) / in, in);
+        std::ranges::copy(packed.codes, codes[piece.slot].begin() + from);
+        std::ranges::copy(packed.scales, scales.begin() + (piece.first + from) / in * blocks);
       },
-      [&](int64_t first, int64_t count) {
-        writer.Append(source.name, Bytes(std::span(codes).first(static_cast<size_t>(count))));
-        piece_first = first + count;
+      [&](const Piece& piece) {
+        const std::span<const int8_t> whole(codes[piece.slot]);
+        writer.Append(source.name, Bytes(whole.first(static_cast<size_t>(piece.count))));
       });
   writer.Append(Name(source.name, kInt8ScaleSuffix), Bytes(scales));
 }
@@ -162,19 +177,20 @@ void TensorQuantizer::WriteNf4(SafetensorsWriter& writer, const Source& source, 
   static_assert(kTaskValues % kNf4Block == 0 && kPieceValues % kTaskValues == 0);
   const std::string& name = source.name;
   const int64_t total = source.entry.elements();
-  std::vector<uint8_t> packed(static_cast<size_t>(std::min(total + 1, kPieceValues) / 2));
+  std::array<std::vector<uint8_t>, 2> packed;
+  for (std::vector<uint8_t>& slot : packed)
+    slot.resize(static_cast<size_t>((std::min(total, kPieceValues) + 1) / 2));
   std::vector<float> absmax(static_cast<size_t>(Nf4Blocks(total)));
-  int64_t piece_first = 0;
   ForEachPiece(
       source, kPieceValues, kTaskValues,
-      [&](int64_t first, int64_t count, const float* values) {
-        if (!PackNf4({values, static_cast<size_t>(count)},
-                     packed.data() + (first - piece_first) / 2, absmax.data() + first / kNf4Block))
+      [&](const Piece& piece, int64_t from, std::span<const float> values) {
+        if (!PackNf4(values, packed[piece.slot].data() + from / 2,
+                     absmax.data() + (piece.first + from) / kNf4Block))
           FailNotFinite(source.file.path(), name);
       },
-      [&](int64_t first, int64_t count) {
-        writer.Append(name, Bytes(std::span(packed).first(static_cast<size_t>((count + 1) / 2))));
-        piece_first = first + count;
+      [&](const Piece& piece) {
+        const std::span<const uint8_t> whole(packed[piece.slot]);
+        writer.Append(name, Bytes(whole.first(static_cast<size_t>((piece.count + 1) / 2))));
       });
   std::string state;
   if (nested) {

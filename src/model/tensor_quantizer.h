@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,12 +40,17 @@ class TensorQuantizer {
   void WriteAsIs(SafetensorsWriter& writer, const Source& source);
   void WriteInt8(SafetensorsWriter& writer, const Source& source);
   void WriteNf4(SafetensorsWriter& writer, const Source& source, bool nested);
-  // Reads values in pieces of `piece`, each in tasks of `task`; task(first, count, f32 values)
-  // runs on every thread, and after a piece piece_done(first, count).
-  void ForEachPiece(
-      const Source& source, int64_t piece, int64_t task_values,
-      const std::function<void(int64_t first, int64_t count, const float* values)>& task,
-      const std::function<void(int64_t first, int64_t count)>& piece_done);
+  // Some of a tensor's values. While one piece is written the next is computed: `slot`, 0 or 1,
+  // says in which of two buffers.
+  struct Piece {
+    size_t slot;
+    int64_t first, count;
+  };
+  // Values [from, from + values.size()) of the piece; runs on every thread.
+  using PieceTask = std::function<void(const Piece&, int64_t from, std::span<const float> values)>;
+  using PieceWriter = std::function<void(const Piece&)>;
+  void ForEachPiece(const Source& source, int64_t piece, int64_t task_values, const PieceTask& task,
+                    const PieceWriter& write);
 
   ThreadPool& pool_;
   std::function<void(uint64_t)> on_read_;

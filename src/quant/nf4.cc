@@ -5,11 +5,10 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/vector_clones.h"
 
 namespace bagel {
 namespace {
-
-constexpr uint8_t kZeroNibble = 7;
 
 // Halfway between neighbouring levels.
 std::array<float, 15> MakeBounds() {
@@ -47,39 +46,60 @@ std::array<float, 256> MakeNestedMap() {
   return map;
 }
 
-// The bits of the largest magnitude; those of infinity and NaN are larger than all others.
-uint32_t LargestBits(const float* values, int64_t count) {
+// The magnitude and the bytes of one whole block. The loops have no branches, so that the compiler
+// makes vectors of them. The bits of infinity and NaN are larger than those of any number.
+BAGEL_VECTOR_CLONES
+uint32_t EncodeBlock(const float* values, const float* bounds, uint8_t* packed) {
   int32_t largest = 0;
-  for (int64_t i = 0; i < count; ++i) {
+  for (int64_t i = 0; i < kNf4Block; ++i) {
     const auto bits = static_cast<int32_t>(std::bit_cast<uint32_t>(values[i]) & 0x7FFFFFFFu);
     largest = bits > largest ? bits : largest;
   }
+  const float divisor = largest > 0 ? std::bit_cast<float>(largest) : 1.0f;
+  float scaled[kNf4Block];
+  int32_t nibbles[kNf4Block] = {};
+  for (int64_t i = 0; i < kNf4Block; ++i) scaled[i] = values[i] / divisor;
+  for (int bound = 0; bound < 15; ++bound) {
+    for (int64_t i = 0; i < kNf4Block; ++i) nibbles[i] += scaled[i] > bounds[bound] ? 1 : 0;
+  }
+  for (int64_t i = 0; i < kNf4Block / 2; ++i)
+    packed[i] = static_cast<uint8_t>(nibbles[2 * i] << 4 | nibbles[2 * i + 1]);
   return static_cast<uint32_t>(largest);
 }
 
-// Nibbles of one whole block. The loops have no branches, so that the compiler makes vectors of
-// them.
-void EncodeBlock(const float* values, float absmax, const std::array<float, 15>& bounds,
-                 int32_t* nibbles) {
-  float scaled[kNf4Block];
-  const float divisor = absmax > 0 ? absmax : 1.0f;
-  for (int64_t i = 0; i < kNf4Block; ++i) {
-    scaled[i] = values[i] / divisor;
-    nibbles[i] = 0;
+// Halfway between neighbouring nested levels, rounded down: no f32 lies between that and the exact
+// middle.
+std::array<float, 255> MakeNestedBounds() {
+  const std::array<float, 256>& map = Nf4NestedMap();
+  std::array<float, 255> bounds;
+  for (size_t i = 0; i < bounds.size(); ++i) {
+    const double middle = (static_cast<double>(map[i]) + map[i + 1]) / 2;
+    bounds[i] = static_cast<float>(middle);
+    if (bounds[i] > middle) bounds[i] = std::nextafter(bounds[i], -2.0f);
   }
-  for (const float bound : bounds) {
-    for (int64_t i = 0; i < kNf4Block; ++i) nibbles[i] += scaled[i] > bound ? 1 : 0;
-  }
+  return bounds;
 }
 
-uint8_t NearestNestedLevel(float value) {
-  const std::array<float, 256>& map = Nf4NestedMap();
-  const auto above = std::lower_bound(map.begin(), map.end(), value);
-  if (above == map.begin()) return 0;
-  if (above == map.end()) return 255;
-  const auto below = above - 1;
-  const double middle = (static_cast<double>(*above) + *below) / 2;
-  return static_cast<uint8_t>((value > middle ? above : below) - map.begin());
+// A whole nested block: the codes of its magnitudes, less the offset, and the largest of those. A
+// code counts the bounds below, by halving without branches.
+BAGEL_VECTOR_CLONES
+float EncodeNestedBlock(const float* absmax, float offset, const float* bounds, uint8_t* codes) {
+  float scaled[kNf4NestedBlock];
+  int32_t levels[kNf4NestedBlock] = {};
+  float largest = 0;
+  for (int64_t i = 0; i < kNf4NestedBlock; ++i) {
+    scaled[i] = absmax[i] - offset;
+    largest = std::max(largest, std::fabs(scaled[i]));
+  }
+  if (largest > 0) {
+    for (int64_t i = 0; i < kNf4NestedBlock; ++i) scaled[i] /= largest;
+    for (int32_t step = 128; step > 0; step /= 2) {
+      for (int64_t i = 0; i < kNf4NestedBlock; ++i)
+        levels[i] += step & -static_cast<int32_t>(scaled[i] > bounds[levels[i] + step - 1]);
+    }
+  }
+  for (int64_t i = 0; i < kNf4NestedBlock; ++i) codes[i] = static_cast<uint8_t>(levels[i]);
+  return largest;
 }
 
 }  // namespace
@@ -125,47 +145,51 @@ void UnpackNf4(const uint8_t* packed, const Nf4Scales& scales, int64_t first, in
 bool PackNf4(std::span<const float> values, uint8_t* packed, float* absmax) {
   static const std::array<float, 15> bounds = MakeBounds();
   constexpr uint32_t kInfinityBits = 0x7F800000u;
-  const auto count = static_cast<int64_t>(values.size());
-  for (int64_t first = 0; first < count; first += kNf4Block) {
-    const int64_t size = std::min(kNf4Block, count - first);
-    const float* source = values.data() + first;
-    const uint32_t largest = LargestBits(source, size);
-    if (largest >= kInfinityBits) return false;
-    *absmax = std::bit_cast<float>(largest);
-    int32_t nibbles[kNf4Block];
+  while (!values.empty()) {
+    const size_t size = std::min<size_t>(kNf4Block, values.size());
+    uint32_t largest = 0;
     if (size == kNf4Block) {
-      EncodeBlock(source, *absmax, bounds, nibbles);
+      largest = EncodeBlock(values.data(), bounds.data(), packed);
     } else {
       float padded[kNf4Block] = {};
-      std::copy(source, source + size, padded);
-      EncodeBlock(padded, *absmax, bounds, nibbles);
-      nibbles[size] = kZeroNibble;
+      uint8_t bytes[kNf4Block / 2];
+      std::copy(values.begin(), values.end(), padded);
+      largest = EncodeBlock(padded, bounds.data(), bytes);
+      std::copy(bytes, bytes + (size + 1) / 2, packed);
     }
-    for (int64_t i = 0; i < (size + 1) / 2; ++i)
-      packed[i] = static_cast<uint8_t>(nibbles[2 * i] << 4 | nibbles[2 * i + 1]);
+    if (largest >= kInfinityBits) return false;
+    *absmax++ = std::bit_cast<float>(largest);
     packed += (size + 1) / 2;
-    ++absmax;
+    values = values.subspan(size);
   }
   return true;
 }
 
 Nf4Nested NestNf4(std::span<const float> absmax) {
+  static const std::array<float, 255> bounds = MakeNestedBounds();
   Nf4Nested nested;
   double sum = 0;
   for (const float value : absmax) sum += value;
   nested.offset =
       absmax.empty() ? 0.0f : static_cast<float>(sum / static_cast<double>(absmax.size()));
-  nested.codes.reserve(absmax.size());
-  for (size_t first = 0; first < absmax.size(); first += kNf4NestedBlock) {
-    const auto block =
-        absmax.subspan(first, std::min<size_t>(kNf4NestedBlock, absmax.size() - first));
-    float largest = 0;
-    for (const float value : block) largest = std::max(largest, std::fabs(value - nested.offset));
-    nested.absmax.push_back(largest);
-    for (const float value : block) {
-      nested.codes.push_back(largest > 0 ? NearestNestedLevel((value - nested.offset) / largest)
-                                         : uint8_t{0});
+  nested.codes.resize(absmax.size());
+  uint8_t* codes = nested.codes.data();
+  while (!absmax.empty()) {
+    const size_t size = std::min<size_t>(kNf4NestedBlock, absmax.size());
+    if (size == kNf4NestedBlock) {
+      nested.absmax.push_back(
+          EncodeNestedBlock(absmax.data(), nested.offset, bounds.data(), codes));
+    } else {
+      std::array<float, kNf4NestedBlock> padded;
+      std::array<uint8_t, kNf4NestedBlock> padded_codes;
+      padded.fill(nested.offset);
+      std::copy(absmax.begin(), absmax.end(), padded.begin());
+      nested.absmax.push_back(
+          EncodeNestedBlock(padded.data(), nested.offset, bounds.data(), padded_codes.data()));
+      std::copy_n(padded_codes.begin(), size, codes);
     }
+    codes += size;
+    absmax = absmax.subspan(size);
   }
   return nested;
 }
