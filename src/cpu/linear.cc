@@ -58,12 +58,12 @@ void CpuLinear::RunFewRows(const Tensor& y, const Tensor& x, const Weight& weigh
   // threads.
   const int64_t blocks = (int64_t{1} << 18) / (kDotBlockRows * WeightRowBytes(weight));
   const int64_t rows = kDotBlockRows * std::clamp<int64_t>(blocks, 1, 16);
-  const bool nf4 = weight.format == WeightFormat::kNf4 && weight.in % kNf4Block == 0;
-  if (nf4) PackNf4Activations(x.f32(), x.stride, x.rows, x.cols, byte_products_, nf4_);
+  const bool nf4 = weight.format == WeightFormat::kNf4 && IsNf4Width(weight.in);
+  if (nf4) PackNf4Activations(weight, x.f32(), x.stride, x.rows, byte_products_, nf4_);
   pool_.ParallelFor((weight.out + rows - 1) / rows, [&](int64_t task, int) {
     const int64_t first = task * rows, last = std::min(weight.out, first + rows);
     if (nf4) {
-      DotRowsNf4(weight, first, last, nf4_, add, y.f32(), y.stride);
+      DotRowsNf4(first, last, nf4_, add, y.f32(), y.stride);
     } else {
       DotRows(weight, first, last, x.f32(), x.stride, x.rows, add, y.f32(), y.stride);
     }

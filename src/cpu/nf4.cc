@@ -29,7 +29,7 @@ constexpr hn::RebindToSigned<F32Tag> kIntTag;
 constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(F32Tag()));
 
 // Magnitudes of blocks [first, first + count): Nf4Absmax, vectorised.
-HWY_INLINE void Magnitudes(const Nf4Scales& scales, int64_t first, int64_t count, float* out) {
+void Magnitudes(const Nf4Scales& scales, int64_t first, int64_t count, float* out) {
   if (scales.absmax != nullptr) {
     std::memcpy(out, scales.absmax + first, static_cast<size_t>(count) * sizeof(float));
     return;
@@ -41,25 +41,12 @@ HWY_INLINE void Magnitudes(const Nf4Scales& scales, int64_t first, int64_t count
     const int64_t end = std::min(count, (nested + 1) * kNf4NestedBlock - first);
     const V factor = hn::Set(kTag, scales.nested_absmax[nested]);
     for (; i + kLanes <= end; i += kLanes) {
+      __builtin_prefetch(scales.codes + first + i + kNf4Magnitudes);
       const auto codes = hn::PromoteTo(kIntTag, hn::LoadU(codes_tag, scales.codes + first + i));
       const V levels = hn::GatherIndex(kTag, scales.nested_map, codes);
       hn::StoreU(hn::Add(hn::Mul(levels, factor), offset), kTag, out + i);
     }
     for (; i < end; ++i) out[i] = Nf4Absmax(scales, first + i);
-  }
-}
-
-void ProductScales(const Nf4Scales& weight, int64_t first_block, const float* x_scales,
-                   int64_t x_rows, int64_t x_stride, int64_t count, float* scales) {
-  float magnitudes[kNf4Piece];
-  Magnitudes(weight, first_block, count, magnitudes);
-  for (int64_t m = 0; m < x_rows; ++m) {
-    const float* x = x_scales + m * x_stride;
-    float* out = scales + m * kNf4Piece;
-    int64_t i = 0;
-    for (; i + kLanes <= count; i += kLanes)
-      hn::StoreU(hn::Mul(hn::LoadU(kTag, magnitudes + i), hn::LoadU(kTag, x + i)), kTag, out + i);
-    for (; i < count; ++i) out[i] = magnitudes[i] * x[i];
   }
 }
 
@@ -135,13 +122,13 @@ void Arrange16(const int16_t* q, int64_t blocks, int16_t* row) {
 }
 
 template <int kXRows>
-void DotRows16(const Weight& weight, int64_t first, int64_t last, const uint8_t* x,
-               int64_t x_row_bytes, const float* x_scales, bool add, float* y, int64_t y_stride) {
+void DotRows16(const Nf4Product& p) {
+  const Weight& weight = p.weight;
   const int64_t blocks = weight.in / kNf4Block;
   const auto* packed = static_cast<const uint8_t*>(weight.data);
-  for (int64_t n = first; n < last; ++n) {
+  for (int64_t n = p.first; n < p.last; ++n) {
     for (int64_t m = 0; m < kXRows; ++m) {
-      const auto* q = reinterpret_cast<const int16_t*>(x + m * x_row_bytes);
+      const auto* q = reinterpret_cast<const int16_t*>(p.x + m * p.x_row_bytes);
       float sum = weight.bias ? weight.bias[n] : 0.0f;
       for (int64_t b = 0; b < blocks; ++b) {
         float block_sum = 0;
@@ -149,10 +136,11 @@ void DotRows16(const Weight& weight, int64_t first, int64_t last, const uint8_t*
           const uint8_t byte = packed[(n * weight.in + i) / 2];
           block_sum += weight.nf4.map[i % 2 == 0 ? byte >> 4 : byte & 15] * q[i];
         }
-        sum += block_sum * Nf4Absmax(weight.nf4, n * blocks + b) * x_scales[m * blocks + b];
+        sum += block_sum * p.magnitudes[(n - p.first) * blocks + b] *
+               p.x_scales[m * kNf4Magnitudes + b];
       }
-      float& out = y[m * y_stride + n];
-      out = sum + (add ? out : 0.0f);
+      float& out = p.y[m * p.y_stride + n];
+      out = sum + (p.add ? out : 0.0f);
     }
   }
 }
@@ -228,7 +216,7 @@ HWY_INLINE void MultiplyVector(Bytes packed, const Tables& tables, const uint8_t
   }
 }
 
-// The scale of each lane's block, for the vector of bytes that begins at `byte` of a piece.
+// The scale of each lane's block, for the vector of bytes that begins at `byte` of a row.
 HWY_INLINE hn::Vec<decltype(kScaleTag)> LoadScales(const float* scales, int64_t byte) {
   scales += byte / kBlockBytes;
   const auto first = hn::Set(kScaleTag, scales[0]);
@@ -240,64 +228,54 @@ HWY_INLINE hn::Vec<decltype(kScaleTag)> LoadScales(const float* scales, int64_t 
   }
 }
 
-// One piece of a row: totals[m] += W . x[m].
 template <int kXRows>
-HWY_INLINE void MultiplyPiece(const uint8_t* packed, int64_t bytes, const Tables& tables,
-                              const uint8_t* x, int64_t x_row_bytes, const float* scales,
-                              hn::Vec<decltype(kScaleTag)> (&totals)[kXRows]) {
-  for (int64_t byte = 0; byte < bytes; byte += kBytes) {
-    __builtin_prefetch(packed + byte + kNf4Prefetch);
-    // Activations beyond the end are zeros.
-    const Bytes nibbles = byte + kBytes <= bytes ? hn::LoadU(kByteTag, packed + byte)
-                                                 : hn::MaskedLoad(hn::FirstN(kByteTag, kBlockBytes),
-                                                                  kByteTag, packed + byte);
-    Sums sums[kXRows][2];
-    for (int m = 0; m < kXRows; ++m) sums[m][0] = sums[m][1] = hn::Zero(kSumTag);
-    MultiplyVector(nibbles, tables, x + byte * 4, x_row_bytes, sums);
-    for (int m = 0; m < kXRows; ++m) {
-      const auto sum = hn::ConvertTo(kScaleTag, hn::Add(sums[m][0], sums[m][1]));
-      totals[m] = hn::MulAdd(sum, LoadScales(scales + m * kNf4Piece, byte), totals[m]);
-    }
-  }
-}
-
-template <int kXRows>
-void DotRows16(const Weight& weight, int64_t first, int64_t last, const uint8_t* x,
-               int64_t x_row_bytes, const float* x_scales, bool add, float* y, int64_t y_stride) {
-  const int64_t blocks = weight.in / kNf4Block;
+void DotRows16(const Nf4Product& p) {
+  const Weight& weight = p.weight;
+  const int64_t blocks = weight.in / kNf4Block, bytes = weight.in / 2;
   const Tables tables(weight.nf4.map);
-  HWY_ALIGN float scales[kXRows * kNf4Piece] = {};
-  for (int64_t n = first; n < last; ++n) {
-    const uint8_t* packed = static_cast<const uint8_t*>(weight.data) + n * blocks * kBlockBytes;
+  HWY_ALIGN float scales[kXRows * kNf4Magnitudes];
+  for (int64_t n = p.first; n < p.last; ++n) {
+    const float* magnitudes = p.magnitudes + (n - p.first) * blocks;
+    for (int64_t m = 0; m < kXRows * kNf4Magnitudes; m += kNf4Magnitudes) {
+      for (int64_t b = 0; b < blocks; b += kLanes)
+        hn::Store(hn::Mul(hn::LoadU(kTag, magnitudes + b), hn::LoadU(kTag, p.x_scales + m + b)),
+                  kTag, scales + m + b);
+    }
+    const uint8_t* packed = static_cast<const uint8_t*>(weight.data) + n * bytes;
     hn::Vec<decltype(kScaleTag)> totals[kXRows];
     for (int m = 0; m < kXRows; ++m) totals[m] = hn::Zero(kScaleTag);
-    for (int64_t piece = 0; piece < blocks; piece += kNf4Piece) {
-      const int64_t count = std::min(kNf4Piece, blocks - piece);
-      ProductScales(weight.nf4, n * blocks + piece, x_scales + piece, kXRows, blocks, count,
-                    scales);
-      MultiplyPiece(packed + piece * kBlockBytes, count * kBlockBytes, tables,
-                    x + piece * kNf4Block * 2, x_row_bytes, scales, totals);
+    for (int64_t byte = 0; byte < bytes; byte += kBytes) {
+      PrefetchNf4(packed + byte);
+      // Activations and scales beyond the end are zeros.
+      const Bytes nibbles =
+          byte + kBytes <= bytes
+              ? hn::LoadU(kByteTag, packed + byte)
+              : hn::MaskedLoad(hn::FirstN(kByteTag, kBlockBytes), kByteTag, packed + byte);
+      Sums sums[kXRows][2];
+      for (int m = 0; m < kXRows; ++m) sums[m][0] = sums[m][1] = hn::Zero(kSumTag);
+      MultiplyVector(nibbles, tables, p.x + byte * 4, p.x_row_bytes, sums);
+      for (int m = 0; m < kXRows; ++m) {
+        const auto sum = hn::ConvertTo(kScaleTag, hn::Add(sums[m][0], sums[m][1]));
+        totals[m] = hn::MulAdd(sum, LoadScales(scales + m * kNf4Magnitudes, byte), totals[m]);
+      }
     }
     const float bias = weight.bias ? weight.bias[n] : 0.0f;
     for (int m = 0; m < kXRows; ++m) {
       const float sum = hn::GetLane(hn::SumOfLanes(kScaleTag, totals[m]));
-      float& out = y[m * y_stride + n];
-      out = sum / static_cast<float>(kNf4ShortLevel) + bias + (add ? out : 0.0f);
+      float& out = p.y[m * p.y_stride + n];
+      out = sum / static_cast<float>(kNf4ShortLevel) + bias + (p.add ? out : 0.0f);
     }
   }
 }
 
 #endif
 
-void DotRowsNf4Shorts(const Weight& weight, int64_t first, int64_t last, const uint8_t* x,
-                      int64_t x_row_bytes, const float* x_scales, int64_t x_rows, bool add,
-                      float* y, int64_t y_stride) {
-  using Function = void (*)(const Weight&, int64_t, int64_t, const uint8_t*, int64_t, const float*,
-                            bool, float*, int64_t);
+void DotRowsNf4Shorts(const Nf4Product& product, int64_t x_rows) {
+  using Function = void (*)(const Nf4Product&);
   static constexpr Function kByRows[kMaxDotRows] = {DotRows16<1>, DotRows16<2>, DotRows16<3>,
                                                     DotRows16<4>, DotRows16<5>, DotRows16<6>,
                                                     DotRows16<7>, DotRows16<8>};
-  kByRows[x_rows - 1](weight, first, last, x, x_row_bytes, x_scales, add, y, y_stride);
+  kByRows[x_rows - 1](product);
 }
 
 // Bytes of one row that Arrange16 writes.
@@ -344,9 +322,9 @@ void UnpackColumnsNf4(const Weight& weight, int64_t row, int64_t first, int64_t 
   int64_t done = 0;
   if (begin % kNf4Block == 0) {
     const Levels levels(weight.nf4.map);
-    float magnitudes[kNf4Piece];
+    float magnitudes[kNf4Magnitudes];
     while (done + kNf4Block <= count) {
-      const int64_t blocks = std::min(kNf4Piece, (count - done) / kNf4Block);
+      const int64_t blocks = std::min(kNf4Magnitudes, (count - done) / kNf4Block);
       Magnitudes(weight.nf4, (begin + done) / kNf4Block, blocks, magnitudes);
       for (int64_t b = 0; b < blocks; ++b, done += kNf4Block)
         for (int64_t i = 0; i < kNf4Block; i += kLanes)
@@ -366,31 +344,29 @@ namespace bagel {
 HWY_EXPORT(Arrange16);
 HWY_EXPORT(DotRowsNf4Shorts);
 HWY_EXPORT(DotUnalignedRowsNf4);
-HWY_EXPORT(ProductScales);
+HWY_EXPORT(Magnitudes);
 HWY_EXPORT(QuantizeBlocks);
 HWY_EXPORT(RowBytes16);
 HWY_EXPORT(UnpackColumnsNf4);
 
-void Nf4ProductScales(const Nf4Scales& weight, int64_t first_block, const float* x_scales,
-                      int64_t x_rows, int64_t x_stride, int64_t count, float* scales) {
-  HWY_DYNAMIC_DISPATCH(ProductScales)
-  (weight, first_block, x_scales, x_rows, x_stride, count, scales);
-}
-
-void PackNf4Activations(const float* x, int64_t x_stride, int64_t rows, int64_t in, bool bytes,
-                        Nf4Activations& packed) {
-  CHECK(rows >= 1 && rows <= kMaxDotRows && in % kNf4Block == 0);
-  const int64_t blocks = in / kNf4Block;
+void PackNf4Activations(const Weight& weight, const float* x, int64_t x_stride, int64_t rows,
+                        bool bytes, Nf4Activations& packed) {
+  CHECK(rows >= 1 && rows <= kMaxDotRows && IsNf4Width(weight.in));
+  const int64_t blocks = weight.in / kNf4Block;
+  packed.weight = &weight;
+  if (bytes) packed.tables = MakeNf4ByteTables(weight.nf4);
   packed.bytes = bytes;
   packed.rows = rows;
   packed.blocks = blocks;
   packed.row_bytes = bytes ? Nf4ByteRowBytes(blocks) : HWY_DYNAMIC_DISPATCH(RowBytes16)(blocks);
   auto* integers = packed.integers.Get<uint8_t>(rows * packed.row_bytes);
-  auto* scales = packed.scales.Get<float>(rows * blocks);
-  auto* q = packed.rounded.Get<int16_t>(in);
+  auto* scales = packed.scales.Get<float>(rows * kNf4Magnitudes);
+  std::fill(scales, scales + rows * kNf4Magnitudes, 0.0f);
+  auto* q = packed.rounded.Get<int16_t>(weight.in);
   for (int64_t row = 0; row < rows; ++row) {
     HWY_DYNAMIC_DISPATCH(QuantizeBlocks)
-    (x + row * x_stride, blocks, bytes ? kNf4ByteLimit : kNf4ShortLimit, q, scales + row * blocks);
+    (x + row * x_stride, blocks, bytes ? kNf4ByteLimit : kNf4ShortLimit, q,
+     scales + row * kNf4Magnitudes);
     uint8_t* to = integers + row * packed.row_bytes;
     if (bytes) {
       ArrangeNf4Bytes(q, blocks, to);
@@ -400,16 +376,35 @@ void PackNf4Activations(const float* x, int64_t x_stride, int64_t rows, int64_t 
   }
 }
 
-void DotRowsNf4(const Weight& weight, int64_t first, int64_t last, Nf4Activations& x, bool add,
-                float* y, int64_t y_stride) {
-  CHECK(weight.in == x.blocks * kNf4Block);
-  const auto* integers = x.integers.Get<uint8_t>(x.rows * x.row_bytes);
-  const auto* scales = x.scales.Get<float>(x.rows * x.blocks);
-  if (x.bytes) {
-    DotRowsNf4Bytes(weight, first, last, integers, x.row_bytes, scales, x.rows, add, y, y_stride);
-  } else {
-    HWY_DYNAMIC_DISPATCH(DotRowsNf4Shorts)
-    (weight, first, last, integers, x.row_bytes, scales, x.rows, add, y, y_stride);
+void DotRowsNf4(int64_t first, int64_t last, Nf4Activations& x, bool add, float* y,
+                int64_t y_stride) {
+  const Nf4Scales& nf4 = x.weight->nf4;
+  alignas(64) float magnitudes[kNf4Magnitudes + 64] = {};
+  const int64_t rows = kNf4Magnitudes / x.blocks;
+  Nf4Product product{*x.weight,
+                     first,
+                     first,
+                     magnitudes,
+                     x.integers.Get<uint8_t>(x.rows * x.row_bytes),
+                     x.row_bytes,
+                     x.scales.Get<float>(x.rows * kNf4Magnitudes),
+                     add,
+                     y,
+                     y_stride};
+  for (int64_t n = first; n < last; n += rows) {
+    product.first = n;
+    product.last = std::min(last, n + rows);
+    const int64_t block = n * x.blocks, count = (product.last - n) * x.blocks;
+    if (x.bytes && nf4.codes != nullptr) {
+      Nf4ByteMagnitudes(nf4, x.tables, block, count, magnitudes);
+    } else {
+      HWY_DYNAMIC_DISPATCH(Magnitudes)(nf4, block, count, magnitudes);
+    }
+    if (x.bytes) {
+      DotRowsNf4Bytes(product, x.tables, x.rows);
+    } else {
+      HWY_DYNAMIC_DISPATCH(DotRowsNf4Shorts)(product, x.rows);
+    }
   }
 }
 

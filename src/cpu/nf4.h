@@ -16,26 +16,41 @@ namespace bagel {
 // Whether this processor multiplies 8-bit integers fast enough (AVX-512 VNNI and VBMI).
 bool HasNf4Bytes();
 
-// Activations [rows, blocks * 64] as the products read them.
+// Whether the products below take weights of this width: whole blocks, and not too many.
+inline constexpr int64_t kNf4MaxColumns = 65536;
+constexpr bool IsNf4Width(int64_t in) { return in % kNf4Block == 0 && in <= kNf4MaxColumns; }
+
+// What the 8-bit products look up: the 16 levels, round(127 * level) + 128, and the 256 levels of
+// nested magnitudes in 16 bits, the two bytes of each apart: they are nested_map / nested_step.
+struct alignas(64) Nf4ByteTables {
+  uint8_t levels[64];
+  uint8_t nested_low[256], nested_high[256];
+  float nested_step;
+};
+
+// Activations [rows, blocks * 64] as the products with one weight read them.
 struct Nf4Activations {
+  const Weight* weight = nullptr;
   bool bytes = false;  // 8-bit integers (relative L2 error of a product below 1.5e-2), or 16-bit
                        // ones (below 2e-4)
   int64_t rows = 0, blocks = 0;
   int64_t row_bytes = 0;  // of one row of `integers`
   Scratch integers;       // in the order of the kernel that `bytes` selects
-  Scratch scales;         // f32 [rows, blocks]
+  Scratch scales;         // f32 [rows, kNf4MaxColumns / 64]
   Scratch rounded;        // int16 [blocks * 64], one row
+  Nf4ByteTables tables;   // of the weight, for `bytes`
 };
 
-// x [rows, in] in f32, in a multiple of kNf4Block. `bytes` needs HasNf4Bytes().
-void PackNf4Activations(const float* x, int64_t x_stride, int64_t rows, int64_t in, bool bytes,
-                        Nf4Activations& packed);
+// x [rows, weight.in] in f32, IsNf4Width(weight.in). `bytes` needs HasNf4Bytes(). The weight must
+// outlive `packed`.
+void PackNf4Activations(const Weight& weight, const float* x, int64_t x_stride, int64_t rows,
+                        bool bytes, Nf4Activations& packed);
 
 // DotRows of cpu/weights.h for packed activations: y[m * y_stride + n] (+)= W[n] . x[m] + bias[n].
-void DotRowsNf4(const Weight& weight, int64_t first, int64_t last, Nf4Activations& x, bool add,
-                float* y, int64_t y_stride);
+void DotRowsNf4(int64_t first, int64_t last, Nf4Activations& x, bool add, float* y,
+                int64_t y_stride);
 
-// The same for f32 activations and weights whose rows may begin inside a block: slow.
+// The same for f32 activations and weights of any width: slow.
 void DotUnalignedRowsNf4(const Weight& weight, int64_t first, int64_t last, const float* x,
                          int64_t x_stride, int64_t rows, bool add, float* y, int64_t y_stride);
 

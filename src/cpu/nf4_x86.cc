@@ -8,8 +8,6 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-
-#include <array>
 #endif
 
 namespace bagel {
@@ -28,62 +26,111 @@ constexpr int32_t kZeroLevel = 128;
 int64_t Steps(int64_t blocks) { return (blocks + 1) / 2; }
 
 template <int kXRows>
-BAGEL_TARGET void DotRows8(const Weight& weight, int64_t first, int64_t last, const uint8_t* x,
-                           int64_t x_row_bytes, const float* x_scales, bool add, float* y,
-                           int64_t y_stride) {
-  // VPERMB looks at six bits, of which the upper two belong to another nibble.
-  alignas(64) std::array<uint8_t, 64> levels;
-  for (size_t i = 0; i < levels.size(); ++i) {
-    const float level = weight.nf4.map[i % 16] * static_cast<float>(kNf4ByteLevel);
-    levels[i] = static_cast<uint8_t>(std::lround(level) + kZeroLevel);
-  }
-  const __m512i table = _mm512_load_si512(levels.data());
+BAGEL_TARGET void DotRows8(const Nf4Product& p, const Nf4ByteTables& tables) {
+  const Weight& weight = p.weight;
+  const __m512i table = _mm512_load_si512(tables.levels);
   const int64_t blocks = weight.in / kNf4Block;
-  alignas(64) float scales[kXRows * kNf4Piece];
-  for (int64_t n = first; n < last; ++n) {
+  alignas(64) float scales[kXRows * kNf4Magnitudes];
+  for (int64_t n = p.first; n < p.last; ++n) {
+    const float* magnitudes = p.magnitudes + (n - p.first) * blocks;
+    for (int64_t m = 0; m < kXRows * kNf4Magnitudes; m += kNf4Magnitudes) {
+      for (int64_t b = 0; b < blocks; b += 16)
+        _mm512_store_ps(scales + m + b, _mm512_mul_ps(_mm512_loadu_ps(magnitudes + b),
+                                                      _mm512_load_ps(p.x_scales + m + b)));
+    }
     const uint8_t* packed = static_cast<const uint8_t*>(weight.data) + n * weight.in / 2;
+    const uint8_t* x = p.x;
     __m512 totals[kXRows];
     for (int m = 0; m < kXRows; ++m) totals[m] = _mm512_setzero_ps();
-    for (int64_t piece = 0; piece < blocks; piece += kNf4Piece) {
-      const int64_t count = std::min(kNf4Piece, blocks - piece);
-      Nf4ProductScales(weight.nf4, n * blocks + piece, x_scales + piece, kXRows, blocks, count,
-                       scales);
-      for (int64_t b = 0; b < count; b += 2) {
-        const uint8_t* bytes = packed + (piece + b) * (kNf4Block / 2);
-        _mm_prefetch(bytes + kNf4Prefetch, _MM_HINT_T0);
-        __m512i nibbles;
-        if (b + 1 < count) {
-          nibbles = _mm512_loadu_si512(bytes);
-        } else {
-          // Activations beyond the end are zeros.
-          nibbles =
-              _mm512_zextsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes)));
-          for (int m = 0; m < kXRows; ++m) scales[m * kNf4Piece + b + 1] = 0;
-        }
-        const __m512i odd = _mm512_permutexvar_epi8(nibbles, table);
-        const __m512i even = _mm512_permutexvar_epi8(_mm512_srli_epi16(nibbles, 4), table);
-        for (int m = 0; m < kXRows; ++m) {
-          const uint8_t* values = x + m * x_row_bytes + (piece + b) / 2 * kStepBytes;
-          __m512i sum = _mm512_load_si512(values + 2 * kBytes);
-          sum = _mm512_dpbusd_epi32(sum, even, _mm512_load_si512(values));
-          sum = _mm512_dpbusd_epi32(sum, odd, _mm512_load_si512(values + kBytes));
-          const float* scale = scales + m * kNf4Piece + b;
-          const __m512 lanes =
-              _mm512_mask_broadcastss_ps(_mm512_set1_ps(scale[0]), 0xFF00, _mm_load_ss(scale + 1));
-          totals[m] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), lanes, totals[m]);
-        }
+    for (int64_t b = 0; b < blocks; b += 2, packed += kBytes, x += kStepBytes) {
+      PrefetchNf4(packed);
+      // Activations and scales beyond the end are zeros.
+      const __m512i nibbles = _mm512_maskz_loadu_epi64(b + 1 < blocks ? 0xFF : 0x0F, packed);
+      const __m512i odd = _mm512_permutexvar_epi8(nibbles, table);
+      const __m512i even = _mm512_permutexvar_epi8(_mm512_srli_epi16(nibbles, 4), table);
+      for (int m = 0; m < kXRows; ++m) {
+        const uint8_t* values = x + m * p.x_row_bytes;
+        __m512i sum = _mm512_load_si512(values + 2 * kBytes);
+        sum = _mm512_dpbusd_epi32(sum, even, _mm512_load_si512(values));
+        sum = _mm512_dpbusd_epi32(sum, odd, _mm512_load_si512(values + kBytes));
+        const float* scale = scales + m * kNf4Magnitudes + b;
+        const __m512 lanes =
+            _mm512_mask_broadcastss_ps(_mm512_set1_ps(scale[0]), 0xFF00, _mm_load_ss(scale + 1));
+        totals[m] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), lanes, totals[m]);
       }
     }
     const float bias = weight.bias ? weight.bias[n] : 0.0f;
     for (int m = 0; m < kXRows; ++m) {
-      float& out = y[m * y_stride + n];
+      float& out = p.y[m * p.y_stride + n];
       out = _mm512_reduce_add_ps(totals[m]) / static_cast<float>(kNf4ByteLevel) + bias +
-            (add ? out : 0.0f);
+            (p.add ? out : 0.0f);
     }
   }
 }
 
+// 64 bytes of a table of 256.
+BAGEL_TARGET __m512i LookUp(const uint8_t* table, __m512i codes) {
+  const __m512i low =
+      _mm512_permutex2var_epi8(_mm512_load_si512(table), codes, _mm512_load_si512(table + 64));
+  const __m512i high = _mm512_permutex2var_epi8(_mm512_load_si512(table + 128), codes,
+                                                _mm512_load_si512(table + 192));
+  return _mm512_mask_blend_epi8(_mm512_movepi8_mask(codes), low, high);
+}
+
+BAGEL_TARGET void Magnitudes(const Nf4Scales& scales, const Nf4ByteTables& tables, int64_t first,
+                             int64_t count, float* out) {
+  // Brings eight neighbouring codes into each 128-bit lane, where bytes are interleaved.
+  const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
+  const __m512 offset = _mm512_set1_ps(scales.nested_offset);
+  for (int64_t i = 0; i < count;) {
+    const int64_t nested = (first + i) / kNf4NestedBlock;
+    const int64_t end = std::min(count, (nested + 1) * kNf4NestedBlock - first);
+    const __m512 step = _mm512_set1_ps(scales.nested_absmax[nested] * tables.nested_step);
+    for (; i < end; i += 64) {
+      const uint8_t* at = scales.codes + first + i;
+      __builtin_prefetch(at + 2 * kNf4Magnitudes);
+      const __mmask64 mask = i + 64 <= end ? ~0ull : (1ull << (end - i)) - 1;
+      const __m512i codes = _mm512_permutexvar_epi64(order, _mm512_maskz_loadu_epi8(mask, at));
+      const __m512i low = LookUp(tables.nested_low, codes);
+      const __m512i high = LookUp(tables.nested_high, codes);
+      const __m512i halves[2] = {_mm512_unpacklo_epi8(low, high), _mm512_unpackhi_epi8(low, high)};
+      for (int half = 0; half < 2; ++half) {
+        const __m512i lower = _mm512_cvtepi16_epi32(_mm512_castsi512_si256(halves[half]));
+        const __m512i upper = _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64(halves[half], 1));
+        float* to = out + i + half * 32;
+        _mm512_storeu_ps(to, _mm512_fmadd_ps(_mm512_cvtepi32_ps(lower), step, offset));
+        _mm512_storeu_ps(to + 16, _mm512_fmadd_ps(_mm512_cvtepi32_ps(upper), step, offset));
+      }
+    }
+    i = end;
+  }
+}
+
 }  // namespace
+
+Nf4ByteTables MakeNf4ByteTables(const Nf4Scales& scales) {
+  Nf4ByteTables tables{};
+  for (int i = 0; i < 16; ++i) {
+    const auto level = static_cast<uint8_t>(
+        std::lrint(scales.map[i] * static_cast<float>(kNf4ByteLevel)) + kZeroLevel);
+    // VPERMB looks at six bits, of which the upper two belong to another nibble.
+    for (int copy = 0; copy < 64; copy += 16) tables.levels[copy + i] = level;
+  }
+  if (scales.codes == nullptr) return tables;
+  constexpr float kLargest = 32767;
+  tables.nested_step = 1 / kLargest;
+  for (int i = 0; i < 256; ++i) {
+    const auto level = static_cast<uint16_t>(std::lrint(scales.nested_map[i] * kLargest));
+    tables.nested_low[i] = static_cast<uint8_t>(level & 255);
+    tables.nested_high[i] = static_cast<uint8_t>(level >> 8);
+  }
+  return tables;
+}
+
+void Nf4ByteMagnitudes(const Nf4Scales& scales, const Nf4ByteTables& tables, int64_t first,
+                       int64_t count, float* out) {
+  Magnitudes(scales, tables, first, count, out);
+}
 
 bool HasNf4Bytes() {
   static const bool has = __builtin_cpu_supports("avx512vnni") &&
@@ -111,15 +158,12 @@ void ArrangeNf4Bytes(const int16_t* q, int64_t blocks, uint8_t* row) {
   }
 }
 
-void DotRowsNf4Bytes(const Weight& weight, int64_t first, int64_t last, const uint8_t* x,
-                     int64_t x_row_bytes, const float* x_scales, int64_t x_rows, bool add, float* y,
-                     int64_t y_stride) {
-  using Function = void (*)(const Weight&, int64_t, int64_t, const uint8_t*, int64_t, const float*,
-                            bool, float*, int64_t);
+void DotRowsNf4Bytes(const Nf4Product& product, const Nf4ByteTables& tables, int64_t x_rows) {
+  using Function = void (*)(const Nf4Product&, const Nf4ByteTables&);
   static constexpr Function kByRows[kMaxDotRows] = {DotRows8<1>, DotRows8<2>, DotRows8<3>,
                                                     DotRows8<4>, DotRows8<5>, DotRows8<6>,
                                                     DotRows8<7>, DotRows8<8>};
-  kByRows[x_rows - 1](weight, first, last, x, x_row_bytes, x_scales, add, y, y_stride);
+  kByRows[x_rows - 1](product, tables);
 }
 
 #else
@@ -127,8 +171,9 @@ void DotRowsNf4Bytes(const Weight& weight, int64_t first, int64_t last, const ui
 bool HasNf4Bytes() { return false; }
 int64_t Nf4ByteRowBytes(int64_t) { CHECK(false); }
 void ArrangeNf4Bytes(const int16_t*, int64_t, uint8_t*) { CHECK(false); }
-void DotRowsNf4Bytes(const Weight&, int64_t, int64_t, const uint8_t*, int64_t, const float*,
-                     int64_t, bool, float*, int64_t) {
+void DotRowsNf4Bytes(const Nf4Product&, const Nf4ByteTables&, int64_t) { CHECK(false); }
+Nf4ByteTables MakeNf4ByteTables(const Nf4Scales&) { CHECK(false); }
+void Nf4ByteMagnitudes(const Nf4Scales&, const Nf4ByteTables&, int64_t, int64_t, float*) {
   CHECK(false);
 }
 
