@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 #include "base/error.h"
@@ -60,14 +61,14 @@ const TensorEntry& GetPart(const SafetensorsFolder& checkpoint, const std::strin
   return entry;
 }
 
-// An F32 vector of finite values.
-const float* GetFloats(const SafetensorsFolder& checkpoint, const std::string& name,
-                       int64_t count) {
+// An F32 vector of finite values of at most `limit`.
+const float* GetFloats(const SafetensorsFolder& checkpoint, const std::string& name, int64_t count,
+                       float limit = std::numeric_limits<float>::max()) {
   const TensorEntry& entry = GetPart(checkpoint, name, DType::kF32, {count});
   const auto* values = reinterpret_cast<const float*>(entry.data.data());
   for (int64_t i = 0; i < count; ++i)
-    if (!std::isfinite(values[i]))
-      Fail(checkpoint, name, "finite values",
+    if (!(std::fabs(values[i]) <= limit))
+      Fail(checkpoint, name, limit == 1 ? "values between -1 and 1" : "finite values",
            std::to_string(values[i]) + " at " + std::to_string(i));
   return values;
 }
@@ -121,7 +122,7 @@ Weight FindNf4(const SafetensorsFolder& checkpoint, const std::string& name, int
   const TensorEntry& absmax = checkpoint.Get(Name(name, ".absmax"));
   const bool nested = absmax.dtype == DType::kU8;
   const Nf4State state = ReadState(checkpoint, name, out, in, nested);
-  weight.nf4.map = GetFloats(checkpoint, Name(name, ".quant_map"), 16);
+  weight.nf4.map = GetFloats(checkpoint, Name(name, ".quant_map"), 16, 1);
   if (!nested) {
     weight.nf4.absmax = GetFloats(checkpoint, Name(name, ".absmax"), blocks);
     return weight;
@@ -130,7 +131,7 @@ Weight FindNf4(const SafetensorsFolder& checkpoint, const std::string& name, int
   weight.nf4.codes = reinterpret_cast<const uint8_t*>(codes.data.data());
   weight.nf4.nested_absmax =
       GetFloats(checkpoint, Name(name, ".nested_absmax"), Nf4NestedBlocks(blocks));
-  weight.nf4.nested_map = GetFloats(checkpoint, Name(name, ".nested_quant_map"), 256);
+  weight.nf4.nested_map = GetFloats(checkpoint, Name(name, ".nested_quant_map"), 256, 1);
   weight.nf4.nested_offset = *state.nested_offset;
   return weight;
 }
