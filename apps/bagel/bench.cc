@@ -233,7 +233,7 @@ void AddBench(CLI::App& app) {
   const auto options = std::make_shared<BenchOptions>();
   CLI::App* command = app.add_subcommand(
       "bench", "Time prefill and decode beside this machine's own limits, medians of some rounds");
-  command->footer("Example:\n  bagel bench --model /tmp/two-layers --image-tokens 1400");
+  command->footer("Example: bagel bench --model /tmp/two-layers --image-tokens 1400");
   AddEngineOptions(*command, options->engine);
   command->add_option("--image-tokens", options->image_tokens, "Picture tokens to read")
       ->check(CLI::Range(1, 16384))

@@ -13,6 +13,7 @@ void AddTokenize(CLI::App& app);
 void AddInspect(CLI::App& app);
 void AddSynth(CLI::App& app);
 void AddQuantize(CLI::App& app);
+void AddCompare(CLI::App& app);
 void AddBench(CLI::App& app);
 
 }  // namespace bagel

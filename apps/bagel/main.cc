@@ -25,6 +25,7 @@ int Run(int argc, char** argv) {
   bagel::AddInspect(app);
   bagel::AddSynth(app);
   bagel::AddQuantize(app);
+  bagel::AddCompare(app);
   bagel::AddBench(app);
   try {
     app.parse(argc, argv);

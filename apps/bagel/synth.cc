@@ -133,7 +133,7 @@ void AddSynth(CLI::App& app) {
   const auto options = std::make_shared<SynthOptions>();
   CLI::App* command = app.add_subcommand(
       "synth", "Write a checkpoint of a given shape with random weights, to load and to time");
-  command->footer("Example:\n  bagel synth --layers 2 --no-drawing --out /tmp/two-layers");
+  command->footer("Example: bagel synth --layers 2 --no-drawing --out /tmp/two-layers");
   command
       ->add_option("--shape", options->shape,
                    "bagel-7b-mot, a model folder, or a JSON file with llm_config and vit_config")

@@ -92,7 +92,7 @@ float EncodeNestedBlock(const float* absmax, float offset, const float* bounds, 
     largest = std::max(largest, std::fabs(scaled[i]));
   }
   if (largest > 0) {
-    for (int64_t i = 0; i < kNf4NestedBlock; ++i) scaled[i] /= largest;
+    for (float& value : scaled) value /= largest;
     for (int32_t step = 128; step > 0; step /= 2) {
       for (int64_t i = 0; i < kNf4NestedBlock; ++i)
         levels[i] += step & -static_cast<int32_t>(scaled[i] > bounds[levels[i] + step - 1]);

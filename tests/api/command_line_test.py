@@ -1,6 +1,7 @@
 """The program's commands: output, exit codes, one-line errors."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -21,7 +22,7 @@ class Help(unittest.TestCase):
     def test_every_command_has_help_with_an_example(self):
         top = run("--help")
         self.assertEqual(top.returncode, 0)
-        for command in ("describe", "serve", "tokenize", "inspect"):
+        for command in ("describe", "serve", "tokenize", "inspect", "quantize", "compare", "bench", "synth"):
             self.assertIn(command, top.stdout)
             text = run(command, "--help")
             self.assertEqual(text.returncode, 0)
@@ -154,6 +155,53 @@ class Inspect(unittest.TestCase):
             report = json.loads(run("inspect", "--model", folder, "--json").stdout)
         self.assertIn("vocab.json", report["missing"])
         self.assertIn("ema.safetensors", report["missing"])
+
+
+class Compare(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.pictures = os.path.join(self.folder.name, "pictures")
+        self.report = os.path.join(self.folder.name, "report.html")
+        os.mkdir(self.pictures)
+        shutil.copy(PICTURE, self.pictures)
+        self.prompts = os.path.join(self.folder.name, "prompts.txt")
+
+    def compare(self, *arguments):
+        return run("compare", "--a", MODEL, "--b", MODEL, "--images", self.pictures, "--report",
+                   self.report, "--num-predict", "8", *arguments)
+
+    def test_a_model_equals_itself(self):
+        result = self.compare()
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("1 of 1 answers equal, 100.00 %", result.stdout)
+        with open(self.report) as page:
+            self.assertNotIn("<mark>", page.read())
+        with open(self.report.replace(".html", ".json")) as file:
+            summary = json.load(file)["summary"]
+        self.assertEqual(summary["token_agreement"], 1)
+        self.assertEqual(summary["mean_kl"], 0)
+
+    def test_it_goes_on_where_it_was(self):
+        self.compare()
+        with open(self.prompts, "w") as file:
+            file.write("Describe this image.\nWho is it?\n")
+        result = self.compare("--prompts", self.prompts)
+        self.assertIn("2 of 2 answers equal", result.stdout)
+        with open(self.report.replace(".html", ".json")) as file:
+            self.assertEqual(len(json.load(file)["comparisons"]), 2)
+        result = self.compare("--exact")
+        self.assertEqual(result.returncode, 64)
+        self.assertIn("other models or settings", result.stderr)
+
+    def test_errors_come_first(self):
+        os.remove(os.path.join(self.pictures, os.path.basename(PICTURE)))
+        self.assertIn("holds no PNG", self.compare().stderr)
+        self.report = "/no/such/folder/report.html"
+        shutil.copy(PICTURE, self.pictures)
+        self.assertIn("cannot be written", self.compare().stderr)
+        open(self.prompts, "w").close()
+        self.assertIn("holds no prompt", self.compare("--prompts", self.prompts).stderr)
 
 
 if __name__ == "__main__":
