@@ -21,11 +21,10 @@ inline constexpr int64_t kNf4MaxColumns = 65536;
 constexpr bool IsNf4Width(int64_t in) { return in % kNf4Block == 0 && in <= kNf4MaxColumns; }
 
 // What the 8-bit products look up: the 16 levels, round(127 * level) + 128, and the 256 levels of
-// nested magnitudes in 16 bits, the two bytes of each apart: they are nested_map / nested_step.
+// nested magnitudes, round(127 * level).
 struct alignas(64) Nf4ByteTables {
   uint8_t levels[64];
-  uint8_t nested_low[256], nested_high[256];
-  float nested_step;
+  int8_t nested[256];
 };
 
 // Activations [rows, blocks * 64] as the products with one weight read them.

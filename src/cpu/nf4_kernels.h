@@ -46,8 +46,7 @@ struct Nf4Product {
 void DotRowsNf4Bytes(const Nf4Product& product, const Nf4ByteTables& tables, int64_t x_rows);
 
 Nf4ByteTables MakeNf4ByteTables(const Nf4Scales& scales);
-// Magnitudes of blocks [first, first + count), nested, with levels rounded to 16 bits. May write up
-// to the next multiple of 64.
+// Magnitudes of blocks [first, first + count), nested. May write up to the next multiple of 64.
 void Nf4ByteMagnitudes(const Nf4Scales& scales, const Nf4ByteTables& tables, int64_t first,
                        int64_t count, float* out);
 

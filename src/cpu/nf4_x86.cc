@@ -68,38 +68,31 @@ BAGEL_TARGET void DotRows8(const Nf4Product& p, const Nf4ByteTables& tables) {
   }
 }
 
-// 64 bytes of a table of 256.
-BAGEL_TARGET __m512i LookUp(const uint8_t* table, __m512i codes) {
-  const __m512i low =
-      _mm512_permutex2var_epi8(_mm512_load_si512(table), codes, _mm512_load_si512(table + 64));
-  const __m512i high = _mm512_permutex2var_epi8(_mm512_load_si512(table + 128), codes,
-                                                _mm512_load_si512(table + 192));
-  return _mm512_mask_blend_epi8(_mm512_movepi8_mask(codes), low, high);
-}
-
 BAGEL_TARGET void Magnitudes(const Nf4Scales& scales, const Nf4ByteTables& tables, int64_t first,
                              int64_t count, float* out) {
-  // Brings eight neighbouring codes into each 128-bit lane, where bytes are interleaved.
-  const __m512i order = _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7);
+  const __m512i table[4] = {_mm512_load_si512(tables.nested), _mm512_load_si512(tables.nested + 64),
+                            _mm512_load_si512(tables.nested + 128),
+                            _mm512_load_si512(tables.nested + 192)};
   const __m512 offset = _mm512_set1_ps(scales.nested_offset);
   for (int64_t i = 0; i < count;) {
     const int64_t nested = (first + i) / kNf4NestedBlock;
     const int64_t end = std::min(count, (nested + 1) * kNf4NestedBlock - first);
-    const __m512 step = _mm512_set1_ps(scales.nested_absmax[nested] * tables.nested_step);
+    const __m512 step =
+        _mm512_set1_ps(scales.nested_absmax[nested] / static_cast<float>(kNf4ByteLevel));
     for (; i < end; i += 64) {
       const uint8_t* at = scales.codes + first + i;
       __builtin_prefetch(at + 2 * kNf4Magnitudes);
       const __mmask64 mask = i + 64 <= end ? ~0ull : (1ull << (end - i)) - 1;
-      const __m512i codes = _mm512_permutexvar_epi64(order, _mm512_maskz_loadu_epi8(mask, at));
-      const __m512i low = LookUp(tables.nested_low, codes);
-      const __m512i high = LookUp(tables.nested_high, codes);
-      const __m512i halves[2] = {_mm512_unpacklo_epi8(low, high), _mm512_unpackhi_epi8(low, high)};
-      for (int half = 0; half < 2; ++half) {
-        const __m512i lower = _mm512_cvtepi16_epi32(_mm512_castsi512_si256(halves[half]));
-        const __m512i upper = _mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64(halves[half], 1));
-        float* to = out + i + half * 32;
-        _mm512_storeu_ps(to, _mm512_fmadd_ps(_mm512_cvtepi32_ps(lower), step, offset));
-        _mm512_storeu_ps(to + 16, _mm512_fmadd_ps(_mm512_cvtepi32_ps(upper), step, offset));
+      const __m512i codes = _mm512_maskz_loadu_epi8(mask, at);
+      alignas(64) int8_t levels[64];
+      _mm512_store_si512(
+          levels, _mm512_mask_blend_epi8(_mm512_movepi8_mask(codes),
+                                         _mm512_permutex2var_epi8(table[0], codes, table[1]),
+                                         _mm512_permutex2var_epi8(table[2], codes, table[3])));
+      for (int64_t j = 0; j < 64; j += 16) {
+        const __m512i level =
+            _mm512_cvtepi8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(levels + j)));
+        _mm512_storeu_ps(out + i + j, _mm512_fmadd_ps(_mm512_cvtepi32_ps(level), step, offset));
       }
     }
     i = end;
@@ -117,13 +110,9 @@ Nf4ByteTables MakeNf4ByteTables(const Nf4Scales& scales) {
     for (int copy = 0; copy < 64; copy += 16) tables.levels[copy + i] = level;
   }
   if (scales.codes == nullptr) return tables;
-  constexpr float kLargest = 32767;
-  tables.nested_step = 1 / kLargest;
-  for (int i = 0; i < 256; ++i) {
-    const auto level = static_cast<uint16_t>(std::lrint(scales.nested_map[i] * kLargest));
-    tables.nested_low[i] = static_cast<uint8_t>(level & 255);
-    tables.nested_high[i] = static_cast<uint8_t>(level >> 8);
-  }
+  for (int i = 0; i < 256; ++i)
+    tables.nested[i] =
+        static_cast<int8_t>(std::lrint(scales.nested_map[i] * static_cast<float>(kNf4ByteLevel)));
   return tables;
 }
 

@@ -1,7 +1,9 @@
 #include "model/weights.h"
 
+#include <span>
 #include <utility>
 
+#include "base/available_memory.h"
 #include "model/stored_weight.h"
 
 namespace bagel {
@@ -90,8 +92,9 @@ void VisitUnderstanding(Visitor& visitor, const BagelConfig& config, BagelWeight
 // Finds tensors, checks them, and makes weights of them.
 class Loader {
  public:
-  Loader(const SafetensorsFolder& checkpoint, Ops& ops, std::vector<void*>& vectors)
-      : checkpoint_(checkpoint), ops_(ops), vectors_(vectors) {}
+  // Everything allocated on the device is added to `copies`.
+  Loader(const SafetensorsFolder& checkpoint, Ops& ops, std::vector<void*>& copies)
+      : checkpoint_(checkpoint), ops_(ops), copies_(copies), copies_nf4_(HasRoomForNf4()) {}
 
   void Matrix(Weight& weight, const std::string& name, int64_t out, int64_t in, bool has_bias) {
     Table(weight, name + ".weight", out, in);
@@ -102,6 +105,14 @@ class Loader {
     const float* bias = weight.bias;
     weight = FindWeight(checkpoint_, name, out, in);
     weight.bias = bias;
+    // A decode step reads 4-bit weights a third faster from the device's own memory (large pages)
+    // than from the mapped file.
+    if (weight.format == WeightFormat::kNf4 && copies_nf4_) {
+      const std::span<const std::byte> stored = checkpoint_.Get(name).data;
+      weight.data = Copy(stored);
+      for (const SafetensorsFile& file : checkpoint_.files())
+        if (file.tensors().contains(name)) file.file().DontNeed(stored);
+    }
   }
 
   void Vector(const float*& vector, const std::string& name, int64_t size) {
@@ -109,16 +120,29 @@ class Loader {
                      checkpoint_.Get(name).data.data()};
     std::vector<float> values(static_cast<size_t>(size));
     UnpackRow(row, 0, values.data());
-    const size_t bytes = values.size() * sizeof(float);
-    vectors_.push_back(ops_.Allocate(bytes));
-    ops_.CopyToDevice(vectors_.back(), values.data(), bytes);
-    vector = static_cast<const float*>(vectors_.back());
+    vector = static_cast<const float*>(Copy(std::as_bytes(std::span<const float>(values))));
   }
 
  private:
+  const void* Copy(std::span<const std::byte> bytes) {
+    copies_.push_back(ops_.Allocate(bytes.size()));
+    ops_.CopyToDevice(copies_.back(), bytes.data(), bytes.size());
+    return copies_.back();
+  }
+
+  // Copies must leave as much memory as they take.
+  bool HasRoomForNf4() const {
+    size_t bytes = 0;
+    for (const auto& [name, entry] : checkpoint_.tensors())
+      if (checkpoint_.Find(name + std::string(kNf4StateSuffix)) != nullptr)
+        bytes += entry.data.size();
+    return bytes <= AvailableMemory() / 2;
+  }
+
   const SafetensorsFolder& checkpoint_;
   Ops& ops_;
-  std::vector<void*>& vectors_;
+  std::vector<void*>& copies_;
+  bool copies_nf4_;
 };
 
 TensorRole RoleOf(const std::string& name, const std::vector<int64_t>& shape) {
@@ -187,16 +211,16 @@ LoadedWeights::LoadedWeights(const std::filesystem::path& folder, const BagelCon
                              Ops& ops)
     : ops_(ops), checkpoint_(folder.string(), {"ema", "model"}) {
   try {
-    Loader loader(checkpoint_, ops, vectors_);
+    Loader loader(checkpoint_, ops, copies_);
     VisitUnderstanding(loader, config, weights_);
   } catch (...) {
-    for (void* vector : vectors_) ops_.Free(vector);
+    for (void* copy : copies_) ops_.Free(copy);
     throw;
   }
 }
 
 LoadedWeights::~LoadedWeights() {
-  for (void* vector : vectors_) ops_.Free(vector);
+  for (void* copy : copies_) ops_.Free(copy);
 }
 
 int64_t LoadedWeights::parameters() const {

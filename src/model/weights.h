@@ -58,7 +58,8 @@ struct BagelWeights {
 class LoadedWeights {
  public:
   // Reads `<folder>/ema.safetensors` (or sharded, see formats/safetensors.h) for the device of
-  // `ops`. Matrices stay as they are stored; norms and biases become f32. Throws Error naming file,
+  // `ops`. Matrices stay as they are stored, in the mapped file but for NF4; norms and biases
+  // become f32. Throws Error naming file,
   // tensor, expected and found.
   LoadedWeights(const std::filesystem::path& folder, const BagelConfig& config, Ops& ops);
   ~LoadedWeights();
@@ -74,7 +75,7 @@ class LoadedWeights {
   Ops& ops_;
   SafetensorsFolder checkpoint_;
   BagelWeights weights_;
-  std::vector<void*> vectors_;
+  std::vector<void*> copies_;
 };
 
 // What a tensor is for, as far as its format may depend on it.
