@@ -140,7 +140,7 @@ def velocity(und, drawing, vocab, latents, t, grid, text=None, lengths=None, sou
     """
     b, n, _ = latents.shape
     device = latents.device
-    marks = und.embed(torch.tensor([vocab.vision_start, vocab.vision_end], device=device)).expand(b, -1, -1)
+    marks = und.embed(vocab.vision_start + torch.arange(2, device=device)).expand(b, -1, -1)  # the end follows the start
     blocks, rows, base = [], 0, 0
     if source is not None:
         clean = drawing.embed(source, torch.zeros(b, device=device), grid)

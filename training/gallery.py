@@ -6,11 +6,11 @@ from autoencoder import to_pixels, to_tokens
 from preprocess import PATCH, VIT, fit, positions
 from studio import FAMILY, FIELDS, SHAPES
 
-SOURCE_WEIGHT, FACE_WEIGHT = 2.0, 3.0
+CHANGE_WEIGHT, FACE_WEIGHT, SHORT = 2.0, 3.0, 40  # SHORT: tokens of a change's wording at most
 
 
 def seen_rows(und, pixels):
-    """pixels [B, 3, H, W] in -1..1 -> rows [B, m, hidden] of the vision encoder and connector, after resize B."""
+    """pixels [B, 3, H, W] in -1..1 -> the rows [B, m, hidden] that understanding makes of them, after resize B."""
     w, h = fit(pixels.shape[3], pixels.shape[2], PATCH, **VIT)
     small = F.interpolate((pixels + 1) * 127.5, (h, w), mode="bicubic", antialias=True, align_corners=False).round().clamp(0, 255)
     rows, cols = h // PATCH, w // PATCH
@@ -87,5 +87,5 @@ class Gallery:
         family, way, j, k, before, after = self.change(size)
         source, target = self.latents[family * FAMILY + before].float(), self.latents[family * FAMILY + after].float()
         changed = ((source - target).abs().mean(-1) > 0.1).float()
-        weight = self.weights(family, after) * (1 + (SOURCE_WEIGHT - 1) * changed)
-        return target, self.order[family, way, j, k].long(), self.order_length[family, way, j, k].long(), weight, source, self.seen[family * FAMILY + before].float()
+        weight = self.weights(family, after) * (1 + (CHANGE_WEIGHT - 1) * changed)
+        return target, self.order[family, way, j, k, :SHORT].long(), self.order_length[family, way, j, k].long(), weight, source, self.seen[family * FAMILY + before].float()

@@ -16,7 +16,7 @@ import world
 from tokenizer import Vocabulary
 
 SHAPES = {"square": (256, 256), "wide": (384, 224)}  # width, height
-FAMILY, PROMPTS, WORDS, TEXT = 4, 3, 2, 72
+FAMILY, PROMPTS, WORDS, TEXT = 4, 3, 2, 64
 
 
 def base_scene(rnd, shape, unseen=False):
@@ -154,7 +154,7 @@ def work(slabs, free, full, vocabulary, families, seed, wide):
 class Drawers:
     """The worker processes; `next` gives (slot, shape) of a filled slab or None, `done` gives it back."""
 
-    def __init__(self, workers, vocabulary, seed, families=16, wide=0.3):
+    def __init__(self, workers, vocabulary, seed, families=16, wide=0.25):
         context = mp.get_context("fork")
         self.families, self.slabs = families, [Slab(families) for _ in range(3 * workers)]
         self.free, self.full = context.Queue(), context.Queue()

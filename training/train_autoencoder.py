@@ -11,7 +11,6 @@ import time
 import torch
 import torch.nn.functional as F
 
-import autoencoder
 import export
 from autoencoder import DEMO_VAE, Autoencoder, to_pixels
 from pipeline import cores
@@ -84,9 +83,8 @@ def main():
     parser.add_argument("--workers", type=int, default=max(1, cores() - 1))
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--pool", type=int, default=40000, help="pictures of each shape kept on the device")
-    parser.add_argument("--rate", type=float, default=1.2e-3)
+    parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--kl", type=float, default=1e-4)
-    parser.add_argument("--compile", action="store_true", help="fuse GroupNorm and activation (half a minute at the start)")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     os.makedirs(args.work, exist_ok=True)
@@ -96,8 +94,6 @@ def main():
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
     torch.manual_seed(args.seed)
-    if args.compile:
-        autoencoder.norm = torch.compile(autoencoder.norm)
     model = Autoencoder(DEMO_VAE).to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=device.type == "cuda")
     step, trained = 0, 0.0
@@ -127,8 +123,7 @@ def main():
     while min(p.count for p in pools.values()) < args.batch:
         take(True)
     while trained < end:
-        while take(False):
-            pass
+        take(False)
         warm = min(1.0, (step + 1) / 100)
         rate = args.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, trained / total))))
         for group in optimizer.param_groups:

@@ -11,10 +11,9 @@ import time
 import torch
 from safetensors.torch import save_file
 
-import drawing
 import export
 from autoencoder import Autoencoder
-from drawing import Drawing, checkpoint_state, velocity
+from drawing import GEN_INTERMEDIATE, Drawing, checkpoint_state, velocity
 from gallery import Gallery
 from model import load_folder
 from muon import Muon
@@ -34,14 +33,48 @@ def loss_of(und, model, vocab, batch, grid, device, dropped=0.1):
     """Weighted squared error of the velocity; `dropped` of the texts are left out, for guidance."""
     target, text, lengths, weight, source, seen = batch
     lengths = torch.where(torch.rand(len(lengths), device=device) < dropped, 0, lengths)
-    text = text[:, :-(-int(lengths.max()) // 8) * 8]
     noise = torch.randn_like(target)
     t = moments(len(target), device)
     mixed = (1 - t[:, None, None]) * target + t[:, None, None] * noise
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda", cache_enabled=False):
         v = velocity(und, model, vocab, mixed, t, grid, text, lengths, source, seen)
     error = ((v.float() - (noise - target)) ** 2).mean(-1)
     return (error * weight).sum() / weight.sum()
+
+
+class Passes:
+    """Forward and backward of one kind of batch, as a CUDA graph where there is one; gradients add up in place."""
+
+    pool = None
+
+    def __init__(self, run, batch, graphs):
+        self.run, self.graph, self.batch = run, None, [None if x is None else x.clone() for x in batch]
+        if not graphs:
+            return
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                self.forward_backward()
+        torch.cuda.current_stream().wait_stream(side)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph, pool=Passes.pool):
+            self.loss = self.forward_backward()
+        Passes.pool = self.graph.pool()
+
+    def forward_backward(self):
+        loss = self.run(self.batch)
+        loss.backward()
+        return loss.detach()
+
+    def __call__(self, batch):
+        for mine, new in zip(self.batch, batch):
+            if mine is not None:
+                mine.copy_(new)
+        if self.graph is None:
+            return self.forward_backward()
+        self.graph.replay()
+        return self.loss.clone()
 
 
 def main():
@@ -53,15 +86,15 @@ def main():
     parser.add_argument("--autoencoder", default="build/training/autoencoder")
     parser.add_argument("--export", default="demo/model")
     parser.add_argument("--workers", type=int, default=max(1, cores() - 1))
-    parser.add_argument("--draw", type=int, default=256, help="pictures with a prompt in a step")
-    parser.add_argument("--edit", type=int, default=112, help="edits in a step")
+    parser.add_argument("--draw", type=int, default=224, help="pictures with a prompt in a step")
+    parser.add_argument("--edit", type=int, default=96, help="edits in a step")
     parser.add_argument("--families", type=int, default=12000, help="families of each shape kept on the device")
-    parser.add_argument("--first", type=int, default=640, help="families of each shape to begin with")
-    parser.add_argument("--intermediate", type=int, default=drawing.GEN_INTERMEDIATE)
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--first", type=int, default=64, help="families of each shape to begin with")
+    parser.add_argument("--intermediate", type=int, default=GEN_INTERMEDIATE)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--warm", type=int, default=200)
     parser.add_argument("--adam", action="store_true", help="AdamW for the matrices too")
-    parser.add_argument("--compile", action="store_true", help="compile the layers' halves")
+    parser.add_argument("--eager", action="store_true", help="no CUDA graphs")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     os.makedirs(args.work, exist_ok=True)
@@ -71,9 +104,6 @@ def main():
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.manual_seed(args.seed)
-    if args.compile:
-        torch._dynamo.config.cache_size_limit = 64
-        drawing.before, drawing.after = torch.compile(drawing.before), torch.compile(drawing.after)
     vocab = Vocabulary(args.understanding)
     und, own = load_folder(args.understanding, device)
     und.requires_grad_(False)
@@ -102,6 +132,9 @@ def main():
                 galleries[shape].add(drawers.slabs[slot], und, autoencoder, shape)
             drawers.done(slot)
 
+    parameters, passes, graphs = list(model.parameters()), {}, device.type == "cuda" and not args.eager
+    for p in parameters:
+        p.grad = torch.zeros_like(p)
     total, end = args.minutes * 60, (args.until or args.minutes) * 60
     begun, report, shown = time.time() - trained, time.time(), []
     while min(g.count for g in galleries.values()) < args.first:
@@ -109,29 +142,32 @@ def main():
     print(f"first pictures after {time.time() - begun - trained:.0f} s", flush=True)
     while trained < end:
         filling = min(g.count for g in galleries.values()) < args.families
-        if step % (2 if filling else 8) == 0:
+        if step % (2 if filling else 4) == 0:
             take(False)
         warm = min(1.0, (step + 1) / args.warm)
         optimizer.rate = args.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, trained / total))))
         wide = step % 4 == 3
         gallery, share = galleries["wide" if wide else "square"], 0.7 if wide else 1
-        parts = [(gallery.draw_batch(max(1, int(args.draw * share))), 0.55), (gallery.edit_batch(max(1, int(args.edit * share))), 0.45)]
         losses = []
-        for batch, part in parts:
-            loss = loss_of(und, model, vocab, batch, gallery.grid, device)
-            (loss * part).backward()
-            losses.append(loss.detach())
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for name, size, part in (("draw", args.draw, 0.55), ("edit", args.edit, 0.45)):
+            batch = getattr(gallery, name + "_batch")(max(1, int(size * share)))
+            if (name, wide) not in passes:
+                run = lambda b, grid=gallery.grid, part=part: loss_of(und, model, vocab, b, grid, device) * part
+                passes[name, wide] = Passes(run, batch, graphs)
+                for p in parameters:
+                    p.grad.zero_()
+            losses.append(passes[name, wide](batch) / part)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
-        model.zero_grad(set_to_none=True)
+        torch._foreach_zero_([p.grad for p in parameters])
         step += 1
         shown.append(torch.stack(losses))
         with torch.no_grad():
-            torch._foreach_lerp_(average, list(model.parameters()), 1 - min(0.999, step / (step + 20)))
+            torch._foreach_lerp_(average, parameters, 1 - min(0.999, step / (step + 20)))
         if time.time() - report > 15:
             draw, edit = torch.stack(shown).mean(0).tolist()
             print(json.dumps({"step": step, "seconds": round(trained, 1), "draw": round(draw, 4), "edit": round(edit, 4), "rate": round(optimizer.rate, 6),
-                              "families": [g.count for g in galleries.values()]}), flush=True)
+                              "steps a second": round(len(shown) / (time.time() - report), 1), "families": [g.count for g in galleries.values()]}), flush=True)
             report, shown = time.time(), []
         trained = time.time() - begun
     drawers.stop()
