@@ -57,8 +57,9 @@ class Drawing(nn.Module):
         """latents [B, n, 64] of a grid at time t [B] -> rows [B, n, hidden]"""
         rows, cols = grid
         ids = (torch.arange(rows, device=latents.device)[:, None] * self.side + torch.arange(cols, device=latents.device)).flatten()
-        moment = self.time_embedder["mlp"](time_features(t))
-        return self.vae2llm(latents) + moment[:, None] + self.latent_pos_embed["pos_embed"][ids]
+        kind = self.vae2llm.weight.dtype
+        moment = self.time_embedder["mlp"](time_features(t).to(kind))
+        return self.vae2llm(latents.to(kind)) + moment[:, None] + self.latent_pos_embed["pos_embed"][ids]
 
 
 def checkpoint_name(name):
@@ -158,7 +159,7 @@ def velocity(und, drawing, vocab, latents, t, grid, text=None, lengths=None, sou
         mask = torch.cat([ones(rows), counted, ones(2 + n)], 1)[:, None, None]
     blocks.append(Block(marks, drawing.embed(latents, t, grid), place.expand(-1, 2 + n), mask))
     size = drawing.layers[0].self_attn.size
-    ropes = [rope_table(block.rope, size, drawing.llm["rope_theta"]) for block in blocks]
+    ropes = [tuple(r.to(marks.dtype) for r in rope_table(block.rope, size, drawing.llm["rope_theta"])) for block in blocks]
     for theirs, mine in zip(und.language_model.model.layers, drawing.layers):
         joint_layer(theirs, mine, blocks, ropes)
     return drawing.llm2vae(drawing.norm(blocks[-1].gen))

@@ -143,8 +143,9 @@ def change(scene, rnd):
             return "table room", s, {"r": rnd.choice(PLACE[s["room"]])}
         names = [t["name"] for t in s["things"]]
         thing = rnd.choice([t for t in s["things"] if t["colour"] and names.count(t["name"]) == 1] or [None])
-        if thing is None:
-            return change(scene, rnd)
+        if thing is None:  # nothing whose colour could be changed without doubt
+            s["room"] = other(ROOMS, s["room"], rnd)
+            return "table room", s, {"r": rnd.choice(PLACE[s["room"]])}
         thing["colour"] = other(THINGS[thing["name"]], thing["colour"], rnd)
         return "thing", s, {"x": thing["name"], "c": thing["colour"], "ac": a(thing["colour"])}
     kinds = {"hair": 1, "hair length": 0.3, "clothes colour": 1, "clothes": 0.4, "hat": 1 if not s["hat"] else 0, "no hat": 1.4 if s["hat"] else 0,

@@ -5,6 +5,7 @@ that everything else stays. Worker processes draw families into shared memory, w
 """
 import mmap
 import multiprocessing as mp
+import os
 import random
 
 import numpy as np
@@ -42,9 +43,9 @@ def family(rnd, shape, unseen=False, changes=FAMILY - 1):
     """(scenes, [(kind, words)] of each change, [(kind, words)] of each way back or None)"""
     while True:
         base = base_scene(rnd, shape, unseen)
-        if base["kind"] == "security":
+        if base["kind"] == "security":  # its one change must be in the same part of the world
             base["time"] = "day"
-            if world.held_out(base) != unseen:
+            if world.held_out(base) != unseen or not unseen and world.held_out(dict(base, time="night")):
                 continue
         there, back, all_scenes = [], [], [base]
         for _ in range(changes):
@@ -115,13 +116,10 @@ class Slab:
 
 
 def write_text(ids, lengths, at, vocab, text):
-    tokens = [vocab.start] + vocab.encode(text) + [vocab.end]
-    if len(tokens) > TEXT:
-        return False
+    tokens = [vocab.start] + vocab.encode(text)[:TEXT - 2] + [vocab.end]
     ids[at][:] = vocab.end
     ids[at][:len(tokens)] = tokens
     lengths[at] = len(tokens)
-    return True
 
 
 def fill(slab, i, rnd, vocab, shape):
@@ -132,8 +130,7 @@ def fill(slab, i, rnd, vocab, shape):
         slab.pictures[i, j, :w * h * 3] = np.asarray(picture(scene, seed, shape)).reshape(-1)
         slab.face[i, j] = face_of(scene, seed, shape)
         for k in range(PROMPTS):
-            while not write_text(slab.prompt[i], slab.prompt_length[i], (j, k), vocab, orders.order(scene, rnd)[0]):
-                pass
+            write_text(slab.prompt[i], slab.prompt_length[i], (j, k), vocab, orders.order(scene, rnd)[0])
     slab.order_length[i] = 0
     for way, changes in enumerate((there, back)):
         for j, told in enumerate(changes):
@@ -142,6 +139,7 @@ def fill(slab, i, rnd, vocab, shape):
 
 
 def work(slabs, free, full, vocabulary, families, seed, wide):
+    os.nice(10)
     vocab, rnd = Vocabulary(vocabulary), random.Random(seed)
     while True:
         shape = "wide" if rnd.random() < wide else "square"

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 
 import export
 from autoencoder import DEMO_VAE, Autoencoder, to_pixels
+from half import Half, Passes
+from muon import Muon
 from pipeline import cores
 from studio import FAMILY, SHAPES, Drawers
 
@@ -49,17 +51,18 @@ def face_weight(faces, size, step, strong):
 
 def loss_of(model, pictures, faces, kl_share):
     """L1 on the pixels and on their differences, faces counted five times, and a little KL."""
-    want = to_pixels(pictures).contiguous(memory_format=torch.channels_last)
-    mean, log_variance = model.encoder(want).float().chunk(2, 1)
+    want, kind = to_pixels(pictures), next(model.parameters()).dtype
+    mean, log_variance = model.encoder(want.to(kind, memory_format=torch.channels_last)).float().chunk(2, 1)
     log_variance = log_variance.clamp(-20, 10)
     z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
-    got = model.decoder(z.contiguous(memory_format=torch.channels_last)).float()
+    got = model.decoder(z.to(kind, memory_format=torch.channels_last)).float()
     weight = face_weight(faces, (want.shape[3], want.shape[2]), 1, 5)[:, None]
     mean_of = lambda x, w: (x.abs() * w).sum() / (w.sum() * 3)
     error = got - want
     sharp = sum(mean_of(error.diff(dim=d), weight.narrow(d, 1, weight.shape[d] - 1)) for d in (2, 3))
     kl = 0.5 * (mean ** 2 + log_variance.exp() - 1 - log_variance).mean()
-    return mean_of(error, weight) + 1.5 * sharp + kl_share * kl, (error.detach() ** 2).mean(), kl.detach()
+    loss = mean_of(error, weight) + 1.5 * sharp + kl_share * kl
+    return loss, torch.stack([loss.detach(), (error.detach() ** 2).mean(), kl.detach()])
 
 
 @torch.no_grad()
@@ -81,10 +84,11 @@ def main():
     parser.add_argument("--work", default="build/training/autoencoder")
     parser.add_argument("--vocabulary", default="demo/model")
     parser.add_argument("--workers", type=int, default=max(1, cores() - 1))
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=14)
     parser.add_argument("--pool", type=int, default=40000, help="pictures of each shape kept on the device")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--kl", type=float, default=1e-4)
+    parser.add_argument("--init", help="folder with an autoencoder to start from instead of random weights")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     os.makedirs(args.work, exist_ok=True)
@@ -94,8 +98,11 @@ def main():
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
     torch.manual_seed(args.seed)
-    model = Autoencoder(DEMO_VAE).to(device).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=device.type == "cuda")
+    model = Autoencoder(DEMO_VAE).to(device)
+    if args.init:
+        model.load_state_dict(export.read_weights(f"{args.init}/ae.safetensors"))
+    half = Half(model, device, torch.channels_last)
+    optimizer = Muon(model, args.rate, lambda name: "conv_in" not in name and "conv_out" not in name, decay=0.0)
     step, trained = 0, 0.0
     if saved:
         model.load_state_dict(saved["model"])
@@ -107,7 +114,7 @@ def main():
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {args.workers} drawing processes, {device}", flush=True)
     pools = {shape: Pictures(shape, args.pool, device) for shape in SHAPES}
     total, end = args.minutes * 60, (args.until or args.minutes) * 60
-    begun, report, shown = time.time() - trained, time.time(), []
+    begun, report, shown, passes = time.time() - trained, time.time(), [], {}
 
     def take(wait):
         ready = drawers.next(wait)
@@ -123,20 +130,21 @@ def main():
     while min(p.count for p in pools.values()) < args.batch:
         take(True)
     while trained < end:
-        take(False)
+        if step % 4 == 0:
+            take(False)
         warm = min(1.0, (step + 1) / 100)
         rate = args.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, trained / total))))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        batch = pools["wide" if step % 4 == 3 else "square"].batch(args.batch)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            loss, error, kl = loss_of(model, *batch, args.kl)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.rate = rate
+        shape = "wide" if step % 4 == 3 else "square"
+        batch = pools[shape].batch(args.batch)
+        if shape not in passes:
+            passes[shape] = Passes(lambda b: loss_of(half.work, *b, args.kl), batch)
+            half.clear()
+        shown.append(passes[shape](batch))
+        half.collect()
         optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        half.refresh()
         step += 1
-        shown.append(torch.stack([loss.detach(), error, kl]))
         with torch.no_grad():
             torch._foreach_lerp_(average, list(model.parameters()), 1 - min(0.998, step / (step + 20)))
         if time.time() - report > 15:
@@ -146,6 +154,7 @@ def main():
             report, shown = time.time(), []
         trained = time.time() - begun
     drawers.stop()
+    passes.clear()
     torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average, "step": step, "seconds": trained}, checkpoint)
     for p, v in zip(model.parameters(), average):
         p.data.copy_(v)

@@ -9,12 +9,13 @@ import os
 import time
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import export
 from autoencoder import Autoencoder
-from drawing import GEN_INTERMEDIATE, Drawing, checkpoint_state, velocity
+from drawing import GEN_INTERMEDIATE, Drawing, checkpoint_name, checkpoint_state, velocity
 from gallery import Gallery
+from half import Half, Passes
 from model import load_folder
 from muon import Muon
 from pipeline import cores
@@ -36,45 +37,9 @@ def loss_of(und, model, vocab, batch, grid, device, dropped=0.1):
     noise = torch.randn_like(target)
     t = moments(len(target), device)
     mixed = (1 - t[:, None, None]) * target + t[:, None, None] * noise
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda", cache_enabled=False):
-        v = velocity(und, model, vocab, mixed, t, grid, text, lengths, source, seen)
+    v = velocity(und, model, vocab, mixed, t, grid, text, lengths, source, seen)
     error = ((v.float() - (noise - target)) ** 2).mean(-1)
     return (error * weight).sum() / weight.sum()
-
-
-class Passes:
-    """Forward and backward of one kind of batch, as a CUDA graph where there is one; gradients add up in place."""
-
-    pool = None
-
-    def __init__(self, run, batch, graphs):
-        self.run, self.graph, self.batch = run, None, [None if x is None else x.clone() for x in batch]
-        if not graphs:
-            return
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(3):
-                self.forward_backward()
-        torch.cuda.current_stream().wait_stream(side)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph, pool=Passes.pool):
-            self.loss = self.forward_backward()
-        Passes.pool = self.graph.pool()
-
-    def forward_backward(self):
-        loss = self.run(self.batch)
-        loss.backward()
-        return loss.detach()
-
-    def __call__(self, batch):
-        for mine, new in zip(self.batch, batch):
-            if mine is not None:
-                mine.copy_(new)
-        if self.graph is None:
-            return self.forward_backward()
-        self.graph.replay()
-        return self.loss.clone()
 
 
 def main():
@@ -86,15 +51,15 @@ def main():
     parser.add_argument("--autoencoder", default="build/training/autoencoder")
     parser.add_argument("--export", default="demo/model")
     parser.add_argument("--workers", type=int, default=max(1, cores() - 1))
-    parser.add_argument("--draw", type=int, default=224, help="pictures with a prompt in a step")
-    parser.add_argument("--edit", type=int, default=96, help="edits in a step")
+    parser.add_argument("--draw", type=int, default=160, help="pictures with a prompt in a step")
+    parser.add_argument("--edit", type=int, default=64, help="edits in a step")
     parser.add_argument("--families", type=int, default=12000, help="families of each shape kept on the device")
     parser.add_argument("--first", type=int, default=64, help="families of each shape to begin with")
     parser.add_argument("--intermediate", type=int, default=GEN_INTERMEDIATE)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--warm", type=int, default=200)
-    parser.add_argument("--adam", action="store_true", help="AdamW for the matrices too")
-    parser.add_argument("--eager", action="store_true", help="no CUDA graphs")
+    parser.add_argument("--init", help="file with weights of the drawing half to start from instead of random ones")
+    parser.add_argument("--done", type=float, default=0, help="minutes of training behind the weights of --init")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     os.makedirs(args.work, exist_ok=True)
@@ -112,8 +77,13 @@ def main():
     autoencoder.to(device).eval().requires_grad_(False)
     model = Drawing(und.config["llm"], own["max_latent_size"], args.intermediate).initialise(und.cpu()).to(device)
     und.to(device)
-    optimizer = Muon(model, args.rate, args.adam)
-    step, trained = 0, 0.0
+    if args.init:
+        start = load_file(args.init)
+        model.load_state_dict({k: start[checkpoint_name(k)].float() for k in model.state_dict()})
+    half, reader = Half(model, device), Half(und, device).work  # the frozen half in the same precision
+    reader.requires_grad_(False)
+    optimizer = Muon(model, args.rate, lambda name: name.startswith("layers"))
+    step, trained = 0, args.done * 60
     if saved:
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
@@ -132,9 +102,7 @@ def main():
                 galleries[shape].add(drawers.slabs[slot], und, autoencoder, shape)
             drawers.done(slot)
 
-    parameters, passes, graphs = list(model.parameters()), {}, device.type == "cuda" and not args.eager
-    for p in parameters:
-        p.grad = torch.zeros_like(p)
+    passes = {}
     total, end = args.minutes * 60, (args.until or args.minutes) * 60
     begun, report, shown = time.time() - trained, time.time(), []
     while min(g.count for g in galleries.values()) < args.first:
@@ -152,18 +120,20 @@ def main():
         for name, size, part in (("draw", args.draw, 0.55), ("edit", args.edit, 0.45)):
             batch = getattr(gallery, name + "_batch")(max(1, int(size * share)))
             if (name, wide) not in passes:
-                run = lambda b, grid=gallery.grid, part=part: loss_of(und, model, vocab, b, grid, device) * part
-                passes[name, wide] = Passes(run, batch, graphs)
-                for p in parameters:
-                    p.grad.zero_()
-            losses.append(passes[name, wide](batch) / part)
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+                def run(b, grid=gallery.grid, part=part):
+                    loss = loss_of(reader, half.work, vocab, b, grid, device)
+                    return loss * part, loss
+
+                passes[name, wide] = Passes(run, batch)
+                half.clear()
+            losses.append(passes[name, wide](batch))
+        half.collect()
         optimizer.step()
-        torch._foreach_zero_([p.grad for p in parameters])
+        half.refresh()
         step += 1
         shown.append(torch.stack(losses))
         with torch.no_grad():
-            torch._foreach_lerp_(average, parameters, 1 - min(0.999, step / (step + 20)))
+            torch._foreach_lerp_(average, half.masters, 1 - min(0.999, step / (step + 20)))
         if time.time() - report > 15:
             draw, edit = torch.stack(shown).mean(0).tolist()
             print(json.dumps({"step": step, "seconds": round(trained, 1), "draw": round(draw, 4), "edit": round(edit, 4), "rate": round(optimizer.rate, 6),
