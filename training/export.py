@@ -132,7 +132,7 @@ def add_drawing(understanding, autoencoder, state, intermediate, folder):
     own = {**own, "gen_intermediate": intermediate, "vae": json.load(open(f"{autoencoder}/autoencoder.json"))}
     save_file({**kept, **store(state, packed_drawing)}, f"{folder}/ema.safetensors", {"format": "pt"})
     os.chmod(f"{folder}/ema.safetensors", 0o644)
-    shutil.copy(f"{autoencoder}/ae.safetensors", f"{folder}/ae.safetensors")
+    shutil.copyfile(f"{autoencoder}/ae.safetensors", f"{folder}/ae.safetensors")
     with open(f"{folder}/bagel.json", "w") as f:
         json.dump(own, f, indent=2)
         f.write("\n")

@@ -12,11 +12,11 @@ SAY["start"] = ["", "Draw ", "A picture of ", "A portrait of ", "Show me ", "Pai
 SAY["mood"] = ["{mood}", "{mood}-looking"]
 SAY["looks"] = ["who looks {mood}", "looking {mood}", "with {mood_a} face", "in {mood_a} mood", "who feels {mood}", "with {mood_a} expression"]
 SAY["clothes"] = ["in {clothes_a}", "wearing {clothes_a}", "who wears {clothes_a}", "dressed in {clothes_a}", "with {clothes_a}"]
-SAY["room study"] = ["in a Victorian study", "in a study", "in the study", "in a library with a fireplace", "in front of a bookshelf and a fireplace", "in a study with a fireplace"]
-SAY["room kitchen"] = ["in a kitchen", "in the kitchen", "in front of a stove", "in a kitchen with cupboards and a stove", "standing in a kitchen"]
-SAY["room garden"] = ["in a garden", "in the garden", "outside in a garden", "in front of a fence and a tree", "in a garden with flowers"]
-SAY["room office"] = ["in an office", "at the office", "in the office", "in front of a whiteboard", "in an office with a monitor and a whiteboard"]
-SAY["room night window"] = ["in front of a window at night", "in a room with a window at night", "by the window at night", "at a window with the moon outside", "at night in front of a window"]
+SAY["room study"] = ["in a Victorian study", "in a study", "in the study", "in a library with a fireplace", "in front of a bookshelf and a fireplace", "in a study with a fireplace", "in a library", "by the fireplace in a study", "with bookshelves behind"]
+SAY["room kitchen"] = ["in a kitchen", "in the kitchen", "in front of a stove", "in a kitchen with cupboards and a stove", "standing in a kitchen", "by the stove in a kitchen", "in front of kitchen cupboards"]
+SAY["room garden"] = ["in a garden", "in the garden", "outside in a garden", "in front of a fence and a tree", "in a garden with flowers", "by a fence under a tree", "outside with a tree and a fence", "outside in the garden", "among flowers in a garden"]
+SAY["room office"] = ["in an office", "at the office", "in the office", "in front of a whiteboard", "in an office with a monitor and a whiteboard", "with a whiteboard and a monitor behind", "at work in an office"]
+SAY["room night window"] = ["in front of a window at night", "in a room with a window at night", "by the window at night", "at a window with the moon outside", "at night in front of a window", "in front of a window with the moon", "with the moon in the window", "at a window at night, with the moon", "by a dark window", "at night"]
 SAY["no glasses"] = ["without glasses", "with no glasses"]
 SAY["sentence"] = ["{start}{person}{rest}(.|)", "{person}{rest}(.|)", "{start}a person. The person looks {mood} and has {hair}. They wear {clothes_a}{extra}. The background is {room}.",
     "{start}{mood_a} person: {hair}, {clothes}{extra_list}, {room}(.|)", "Portrait, {mood}, {hair}, {clothes}{extra_list}, {room}",

@@ -51,8 +51,8 @@ def main():
     parser.add_argument("--autoencoder", default="build/training/autoencoder")
     parser.add_argument("--export", default="demo/model")
     parser.add_argument("--workers", type=int, default=max(1, cores() - 1))
-    parser.add_argument("--draw", type=int, default=160, help="pictures with a prompt in a step")
-    parser.add_argument("--edit", type=int, default=64, help="edits in a step")
+    parser.add_argument("--draw", type=int, default=208, help="pictures with a prompt in a step")
+    parser.add_argument("--edit", type=int, default=36, help="edits in a step")
     parser.add_argument("--families", type=int, default=12000, help="families of each shape kept on the device")
     parser.add_argument("--first", type=int, default=64, help="families of each shape to begin with")
     parser.add_argument("--intermediate", type=int, default=GEN_INTERMEDIATE)
@@ -117,7 +117,7 @@ def main():
         wide = step % 4 == 3
         gallery, share = galleries["wide" if wide else "square"], 0.7 if wide else 1
         losses = []
-        for name, size, part in (("draw", args.draw, 0.55), ("edit", args.edit, 0.45)):
+        for name, size, part in (("draw", args.draw, 0.65), ("edit", args.edit, 0.35)):
             batch = getattr(gallery, name + "_batch")(max(1, int(size * share)))
             if (name, wide) not in passes:
                 def run(b, grid=gallery.grid, part=part):
