@@ -3,7 +3,8 @@ import copy
 import hashlib
 import re
 
-from language import a, cap, describe_security, describe_still
+from language import describe_security, describe_still
+from phrases import a, cap
 from world import CLOTHES, COLOURS, HAIR_COLOURS, HATS, MOODS, ROOMS, THINGS, held_out
 
 SAY = {}

@@ -14,6 +14,7 @@ from PIL import Image
 import orders
 import scenes
 import world
+from phrases import a, cap
 from tokenizer import Vocabulary
 
 SHAPES = {"square": (256, 256), "wide": (384, 224)}  # width, height
@@ -61,14 +62,13 @@ def family(rnd, shape, unseen=False, changes=FAMILY - 1):
 
 def way_back(base, new, kind, rnd):
     """The change from `new` to `base` in words; None where it has none."""
-    a = orders.a
     if kind in ("hair", "clothes colour", "clothes", "hat colour", "mood", "hair length", "thing"):
         if kind == "thing":
             thing = next(o for o, n in zip(base["things"], new["things"]) if o["colour"] != n["colour"])
             return kind, {"x": thing["name"], "c": thing["colour"], "ac": a(thing["colour"])}
         clothing, hat = base["clothing"], base["hat"] or {}
         colour = {"hair": base["hair"]["colour"], "hat colour": hat.get("colour")}.get(kind, clothing["colour"])
-        return kind, {"c": colour, "C": orders.cap(colour), "ac": a(colour), "l": base["hair"]["length"], "g": clothing["type"], "o": new["clothing"]["type"],
+        return kind, {"c": colour, "C": cap(colour), "ac": a(colour), "l": base["hair"]["length"], "g": clothing["type"], "o": new["clothing"]["type"],
                       "t": hat.get("type"), "m": base["mood"], "am": a(base["mood"])}
     if kind == "hat":
         return "no hat", {"t": new["hat"]["type"]}

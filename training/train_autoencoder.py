@@ -1,6 +1,6 @@
 """Trains the autoencoder on drawn pictures. Resumable in slices; at the end it writes ae.safetensors and its constants.
 
-  python training/train_autoencoder.py --minutes 4.5
+  python training/train_autoencoder.py --minutes 4.3
 """
 import argparse
 import json
@@ -79,14 +79,14 @@ def constants(model, pools, count=512):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=4.5, help="training time in all slices together")
+    parser.add_argument("--minutes", type=float, default=4.3, help="training time in all slices together")
     parser.add_argument("--until", type=float, help="end this slice at that many minutes of training")
     parser.add_argument("--work", default="build/training/autoencoder")
     parser.add_argument("--vocabulary", default="demo/model")
     parser.add_argument("--workers", type=int, default=max(1, cores() - 1))
     parser.add_argument("--batch", type=int, default=14)
     parser.add_argument("--pool", type=int, default=40000, help="pictures of each shape kept on the device")
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--kl", type=float, default=1e-4)
     parser.add_argument("--init", help="folder with an autoencoder to start from instead of random weights")
     parser.add_argument("--seed", type=int, default=1)

@@ -1,6 +1,6 @@
 """Trains the drawing expert on encoded pictures; the understanding half is frozen. Resumable in slices.
 
-  python training/train_flow.py --minutes 9.3
+  python training/train_flow.py --minutes 9.7
 """
 import argparse
 import json
@@ -44,7 +44,7 @@ def loss_of(und, model, vocab, batch, grid, device, dropped=0.1):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=9.3, help="training time in all slices together")
+    parser.add_argument("--minutes", type=float, default=9.7, help="training time in all slices together")
     parser.add_argument("--until", type=float, help="end this slice at that many minutes of training")
     parser.add_argument("--work", default="build/training/flow")
     parser.add_argument("--understanding", default="demo/model")
