@@ -137,3 +137,10 @@ def add_drawing(understanding, autoencoder, state, intermediate, folder):
         json.dump(own, f, indent=2)
         f.write("\n")
     return sum(os.path.getsize(f"{folder}/{n}") for n in os.listdir(folder))
+
+
+if __name__ == "__main__":  # understanding folder, autoencoder folder, average.safetensors, folder to write
+    import sys
+    weights = load_file(sys.argv[3])
+    width = len(weights["language_model.model.layers.0.mlp_moe_gen.up_proj.weight"])
+    print(f"{add_drawing(sys.argv[1], sys.argv[2], weights, width, sys.argv[4]) / 1e6:.2f} MB")
