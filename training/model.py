@@ -48,19 +48,27 @@ class Attention(nn.Module):
         self.o_proj = nn.Linear(self.heads * self.size, h, bias=False)
         self.q_norm, self.k_norm = RMSNorm(self.size, c["rms_norm_eps"]), RMSNorm(self.size, c["rms_norm_eps"])
 
-    def forward(self, x, rope, mask, past=None):
+    def project(self, x, rope):
+        """x [B, n, hidden] -> q [B, heads, n, size], k and v [B, kv_heads, n, size]; q and k normed and turned in the
+        precision of the rope table."""
         b, n, _ = x.shape
         split = lambda t, heads: t.view(b, n, heads, self.size).transpose(1, 2)
-        q = rotate(self.q_norm(split(self.q_proj(x), self.heads).float()), rope).to(x.dtype)
-        k = rotate(self.k_norm(split(self.k_proj(x), self.kv_heads).float()), rope).to(x.dtype)
         v = split(self.v_proj(x), self.kv_heads)
-        q, k = q.to(v.dtype), k.to(v.dtype)
+        q = rotate(self.q_norm(split(self.q_proj(x), self.heads).to(rope[0].dtype)), rope).to(v.dtype)
+        k = rotate(self.k_norm(split(self.k_proj(x), self.kv_heads).to(rope[0].dtype)), rope).to(v.dtype)
+        return q, k, v
+
+    def attend(self, q, k, v, mask):
+        """[B, heads, n, size] over k, v [B, kv_heads, m, size] -> [B, n, heads * size]"""
+        wide = lambda t: t.expand(-1, self.heads, -1, -1) if self.kv_heads == 1 else t.repeat_interleave(self.heads // self.kv_heads, 1)
+        out = F.scaled_dot_product_attention(q, wide(k), wide(v), attn_mask=mask)
+        return out.transpose(1, 2).flatten(2)
+
+    def forward(self, x, rope, mask, past=None):
+        q, k, v = self.project(x, rope)
         if past is not None:
             k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
-        share = self.heads // self.kv_heads
-        wide = lambda t: t.repeat_interleave(share, 1)
-        out = F.scaled_dot_product_attention(q, wide(k), wide(v), attn_mask=mask)
-        return self.o_proj(out.transpose(1, 2).reshape(b, n, -1)), (k, v)
+        return self.o_proj(self.attend(q, k, v, mask)), (k, v)
 
 
 class MLP(nn.Module):

@@ -354,7 +354,7 @@ def pose(scene, seed):
         y += unit * 1.30 + 40
         if scene["posture"] == "arms crossed":
             unit *= 0.92
-    if scene["hat"] and scene["hat"]["type"] == "top hat":
+    if scene.get("low") or scene["hat"] and scene["hat"]["type"] == "top hat":
         y += 0.35 * unit
     lean, tilt, still = rnd.choice([-1, 1]), rnd.uniform(0.09, 0.125), rnd.uniform(-0.02, 0.02)
     return x, y, unit, lean, {"head tilted": tilt * lean, "leaning": 0.03 * lean}.get(scene["posture"], still)

@@ -168,6 +168,8 @@ def finish(image, scene, seed):
         corner = Painter(image, image.height / 720)
         for x, y in ((0, 0), (1280, 0), (0, 720), (1280, 720)):
             corner.glow(x, y, 560, 380, (6, 8, 8), 0.6)
+    if not scene.get("caption", True):
+        return image
     size = max(9, int(image.height * rnd.uniform(0.030, 0.038)))
     text = f"CAM {rnd.randint(1, 4):02d}  2026-{rnd.randint(1, 12):02d}-{rnd.randint(1, 28):02d} " + \
         f"{rnd.choice([21, 22, 23, 0, 1, 2, 3]) if scene['time'] == 'night' else rnd.randint(8, 17):02d}:{rnd.randint(0, 59):02d}:{rnd.randint(0, 59):02d}"

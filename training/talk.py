@@ -1,5 +1,6 @@
 """Talk without a picture, prompts for drawing, and thinking aloud."""
-from language import CUES, a, cap, clothes_of, describe_security, describe_still, hair_of, hat_of, ROOM, place_of, room_of
+from language import describe_security, describe_still, place_of
+from phrases import CUES, ROOM, a, cap, clothes_of, hair_of, hat_of, room_of
 
 THINK = "You should first think about the reasoning process in the mind and then provide the user with the answer. \nThe reasoning process is enclosed within <think> </think> tags, i.e. <think> reasoning process here </think> answer here"
 PLAN = "You should first think about the planning process in the mind and then generate the image. \nThe planning process is enclosed within <think> </think> tags, i.e. <think> planning process here </think> image here"

@@ -1,0 +1,91 @@
+"""Encoded pictures on the device: latents, what the vision encoder sees of them, and the texts that ask for them."""
+import torch
+import torch.nn.functional as F
+
+from autoencoder import to_pixels, to_tokens
+from preprocess import PATCH, VIT, fit, positions
+from studio import FAMILY, FIELDS, SHAPES
+
+CHANGE_WEIGHT, FACE_WEIGHT, SHORT = 2.0, 3.0, 40  # SHORT: tokens of a change's wording at most
+
+
+def seen_rows(und, pixels):
+    """pixels [B, 3, H, W] in -1..1 -> the rows [B, m, hidden] that understanding makes of them, after resize B."""
+    w, h = fit(pixels.shape[3], pixels.shape[2], PATCH, **VIT)
+    small = F.interpolate((pixels + 1) * 127.5, (h, w), mode="bicubic", antialias=True, align_corners=False).round().clamp(0, 255)
+    rows, cols = h // PATCH, w // PATCH
+    patches = small.view(len(pixels), 3, rows, PATCH, cols, PATCH).permute(0, 2, 4, 3, 5, 1).reshape(len(pixels), rows * cols, -1)
+    ids = torch.from_numpy(positions((rows, cols))).to(pixels.device)
+    return und.picture_tokens(patches, ids.expand(len(pixels), -1))
+
+
+@torch.no_grad()
+def encode(und, autoencoder, pictures):
+    """uint8 [B, H, W, 3] -> latent tokens [B, n, 64] and the vision encoder's rows [B, m, hidden]"""
+    pixels = to_pixels(pictures).contiguous(memory_format=torch.channels_last)
+    return to_tokens(autoencoder.encode(pixels).float()), seen_rows(und, pixels.contiguous())
+
+
+class Gallery:
+    """The last `families` families of one shape, encoded."""
+
+    def __init__(self, shape, families, device):
+        w, h = SHAPES[shape]
+        self.grid, self.device, self.size, self.count = (h // 16, w // 16), device, families, 0
+        vit = fit(w, h, PATCH, **VIT)
+        self.latents = torch.zeros(families * FAMILY, h * w // 256, 64, dtype=torch.float16, device=device)
+        self.seen = torch.zeros(families * FAMILY, vit[0] * vit[1] // PATCH ** 2, 256, dtype=torch.float16, device=device)
+        for name, (_, size) in FIELDS.items():
+            kind = torch.float32 if name == "face" else torch.int16
+            setattr(self, name, torch.zeros(families, *size, dtype=kind, device=device))
+
+    def add(self, slab, und, autoencoder, shape):
+        w, h = SHAPES[shape]
+        n = len(slab.pictures)
+        pictures = torch.from_numpy(slab.pictures[:, :, :w * h * 3].reshape(n * FAMILY, h, w, 3).copy()).to(self.device)
+        latents, seen = encode(und, autoencoder, pictures)
+        at = (torch.arange(self.count, self.count + n) % self.size).to(self.device)
+        place = (at[:, None] * FAMILY + torch.arange(FAMILY, device=self.device)).flatten()
+        self.latents[place], self.seen[place] = latents.half(), seen.half()
+        for name in FIELDS:
+            getattr(self, name)[at] = torch.from_numpy(getattr(slab, name).copy()).to(self.device)
+        self.count += n
+
+    def some(self, high, size):
+        return torch.randint(0, high, (size,), device=self.device)
+
+    def weights(self, family, member):
+        """[B, n]: faces count more."""
+        x, y, unit = self.face[family, member].unbind(1)
+        rows, cols = self.grid
+        cy = (torch.arange(rows, device=self.device) * 16 + 8)[:, None]
+        cx = (torch.arange(cols, device=self.device) * 16 + 8)[None]
+        of = lambda v: v[:, None, None]
+        inside = ((cx - of(x)) / (of(unit) + 1e-6)) ** 2 + ((cy - of(y)) / (of(unit) + 1e-6)) ** 2 < 1.1
+        return 1 + (FACE_WEIGHT - 1) * inside.flatten(1).float()
+
+    def draw_batch(self, size, blind=0.12):
+        """Pictures with a prompt; a share of them with the wording of a change that leads to them, but no input picture."""
+        family, member = self.some(min(self.count, self.size), size), self.some(FAMILY, size)
+        k = self.some(FIELDS["prompt"][1][1], size)
+        text, length = self.prompt[family, member, k], self.prompt_length[family, member, k]
+        other_family, way, j, k, base, result = self.change(size)
+        swap = torch.rand(size, device=self.device) < blind
+        family, member = torch.where(swap, other_family, family), torch.where(swap, result, member)
+        text = torch.where(swap[:, None], self.order[other_family, way, j, k], text)
+        length = torch.where(swap, self.order_length[other_family, way, j, k], length)
+        return self.latents[family * FAMILY + member].float(), text.long(), length.long(), self.weights(family, member), None, None
+
+    def change(self, size):
+        """Changes at random: (family, way, which, wording, picture before, picture after)."""
+        family, way = self.some(min(self.count, self.size), size), self.some(2, size)
+        j, k = self.some(FAMILY - 1, size), self.some(FIELDS["order"][1][2], size)
+        way = torch.where(self.order_length[family, way, j, k] > 0, way, 0)
+        return family, way, j, k, torch.where(way == 0, 0, j + 1), torch.where(way == 0, j + 1, 0)
+
+    def edit_batch(self, size):
+        family, way, j, k, before, after = self.change(size)
+        source, target = self.latents[family * FAMILY + before].float(), self.latents[family * FAMILY + after].float()
+        changed = ((source - target).abs().mean(-1) > 0.1).float()
+        weight = self.weights(family, after) * (1 + (CHANGE_WEIGHT - 1) * changed)
+        return target, self.order[family, way, j, k, :SHORT].long(), self.order_length[family, way, j, k].long(), weight, source, self.seen[family * FAMILY + before].float()

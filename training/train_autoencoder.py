@@ -1,0 +1,169 @@
+"""Trains the autoencoder on drawn pictures. Resumable in slices; at the end it writes ae.safetensors and its constants.
+
+  python training/train_autoencoder.py --minutes 4.3
+"""
+import argparse
+import json
+import math
+import os
+import time
+
+import torch
+import torch.nn.functional as F
+
+import export
+from autoencoder import DEMO_VAE, Autoencoder, to_pixels
+from half import Half, Passes
+from muon import Muon
+from pipeline import cores
+from studio import FAMILY, SHAPES, Drawers
+
+
+class Pictures:
+    """The last `size` pictures of one shape that were drawn, on the device, with their faces."""
+
+    def __init__(self, shape, size, device):
+        w, h = SHAPES[shape]
+        self.pictures = torch.zeros(size, h, w, 3, dtype=torch.uint8, device=device)
+        self.faces = torch.zeros(size, 3, device=device)
+        self.count, self.size = 0, size
+
+    def add(self, pictures, faces):
+        at = torch.arange(self.count, self.count + len(pictures)) % self.size
+        self.pictures[at] = pictures.to(self.pictures.device)
+        self.faces[at] = faces.to(self.faces.device)
+        self.count += len(pictures)
+
+    def batch(self, size):
+        ids = torch.randint(0, min(self.count, self.size), (size,), device=self.faces.device)
+        return self.pictures[ids], self.faces[ids]
+
+
+def face_weight(faces, size, step, strong):
+    """[B, h, w]: `strong` in the faces and 1 elsewhere, on a grid of `step` pixels a cell."""
+    w, h = size
+    y = (torch.arange(h // step, device=faces.device) + 0.5)[:, None] * step
+    x = (torch.arange(w // step, device=faces.device) + 0.5)[None] * step
+    fx, fy, unit = (faces[:, i, None, None] for i in range(3))
+    inside = ((x - fx) / (unit + 1e-6)) ** 2 + ((y - fy) / (unit + 1e-6)) ** 2 < 1.1
+    return 1 + (strong - 1) * inside.float()
+
+
+def loss_of(model, pictures, faces, kl_share):
+    """L1 on the pixels and on their differences, faces counted five times, and a little KL."""
+    want, kind = to_pixels(pictures), next(model.parameters()).dtype
+    mean, log_variance = model.encoder(want.to(kind, memory_format=torch.channels_last)).float().chunk(2, 1)
+    log_variance = log_variance.clamp(-20, 10)
+    z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+    got = model.decoder(z.to(kind, memory_format=torch.channels_last)).float()
+    weight = face_weight(faces, (want.shape[3], want.shape[2]), 1, 5)[:, None]
+    mean_of = lambda x, w: (x.abs() * w).sum() / (w.sum() * 3)
+    error = got - want
+    sharp = sum(mean_of(error.diff(dim=d), weight.narrow(d, 1, weight.shape[d] - 1)) for d in (2, 3))
+    kl = 0.5 * (mean ** 2 + log_variance.exp() - 1 - log_variance).mean()
+    loss = mean_of(error, weight) + 1.5 * sharp + kl_share * kl
+    return loss, torch.stack([loss.detach(), (error.detach() ** 2).mean(), kl.detach()])
+
+
+@torch.no_grad()
+def constants(model, pools, count=512):
+    """Scale and shift that bring the latents to mean 0 and variance 1."""
+    means = []
+    for pool in pools:
+        for _ in range(count // 64):
+            pixels = to_pixels(pool.batch(64)[0]).contiguous(memory_format=torch.channels_last)
+            means.append(model.encoder(pixels).float().chunk(2, 1)[0].flatten())
+    values = torch.cat(means)
+    return {"scale_factor": round(float(1 / values.std()), 5), "shift_factor": round(float(values.mean()), 5)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=4.3, help="training time in all slices together")
+    parser.add_argument("--until", type=float, help="end this slice at that many minutes of training")
+    parser.add_argument("--work", default="build/training/autoencoder")
+    parser.add_argument("--vocabulary", default="demo/model")
+    parser.add_argument("--workers", type=int, default=max(1, cores() - 1))
+    parser.add_argument("--batch", type=int, default=14)
+    parser.add_argument("--pool", type=int, default=40000, help="pictures of each shape kept on the device")
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--kl", type=float, default=1e-4)
+    parser.add_argument("--init", help="folder with an autoencoder to start from instead of random weights")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    os.makedirs(args.work, exist_ok=True)
+    checkpoint = f"{args.work}/checkpoint.pt"
+    saved = torch.load(checkpoint, map_location="cpu") if os.path.exists(checkpoint) else None
+    drawers = Drawers(args.workers, args.vocabulary, f"{args.seed}/{saved['step'] if saved else 0}")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
+    torch.manual_seed(args.seed)
+    model = Autoencoder(DEMO_VAE).to(device)
+    if args.init:
+        model.load_state_dict(export.read_weights(f"{args.init}/ae.safetensors"))
+    half = Half(model, device, torch.channels_last)
+    optimizer = Muon(model, args.rate, lambda name: "conv_in" not in name and "conv_out" not in name, decay=0.0)
+    step, trained = 0, 0.0
+    if saved:
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        step, trained = saved["step"], saved["seconds"]
+    average = [p.detach().clone() for p in model.parameters()]
+    for mine, theirs in zip(average, saved["average"] if saved else []):
+        mine.copy_(theirs)
+    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {args.workers} drawing processes, {device}", flush=True)
+    pools = {shape: Pictures(shape, args.pool, device) for shape in SHAPES}
+    total, end = args.minutes * 60, (args.until or args.minutes) * 60
+    begun, report, shown, passes = time.time() - trained, time.time(), [], {}
+
+    def take(wait):
+        ready = drawers.next(wait)
+        if ready:
+            slot, shape = ready
+            w, h = SHAPES[shape]
+            slab = drawers.slabs[slot]
+            pictures = torch.from_numpy(slab.pictures[:, :, :w * h * 3].reshape(drawers.families * FAMILY, h, w, 3).copy())
+            pools[shape].add(pictures, torch.from_numpy(slab.face.reshape(-1, 3).copy()))
+            drawers.done(slot)
+        return ready
+
+    while min(p.count for p in pools.values()) < args.batch:
+        take(True)
+    while trained < end:
+        if step % 4 == 0:
+            take(False)
+        warm = min(1.0, (step + 1) / 100)
+        rate = args.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, trained / total))))
+        optimizer.rate = rate
+        shape = "wide" if step % 4 == 3 else "square"
+        batch = pools[shape].batch(args.batch)
+        if shape not in passes:
+            passes[shape] = Passes(lambda b: loss_of(half.work, *b, args.kl), batch)
+            half.clear()
+        shown.append(passes[shape](batch))
+        half.collect()
+        optimizer.step()
+        half.refresh()
+        step += 1
+        with torch.no_grad():
+            torch._foreach_lerp_(average, list(model.parameters()), 1 - min(0.998, step / (step + 20)))
+        if time.time() - report > 15:
+            loss, error, kl = torch.stack(shown).mean(0).tolist()
+            print(json.dumps({"step": step, "seconds": round(trained, 1), "loss": round(loss, 4), "psnr": round(10 * math.log10(4 / error), 2), "kl": round(kl, 3),
+                              "drawn": [p.count for p in pools.values()]}), flush=True)
+            report, shown = time.time(), []
+        trained = time.time() - begun
+    drawers.stop()
+    passes.clear()
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average, "step": step, "seconds": trained}, checkpoint)
+    for p, v in zip(model.parameters(), average):
+        p.data.copy_(v)
+    state = {k: v.contiguous() for k, v in model.state_dict().items()}
+    model.load_state_dict(export.rounded_autoencoder(state))
+    config = {**DEMO_VAE, **constants(model, pools.values(), 64 if device.type == "cpu" else 512)}
+    size = export.write_autoencoder(args.work, state, config)
+    print(f"{step} steps, {trained:.0f} s, {config}; {args.work}/ae.safetensors: {size / 1e6:.2f} MB", flush=True)
+
+
+if __name__ == "__main__":
+    main()
