@@ -10,6 +10,8 @@ namespace {
 // Suffixes of a checkpoint's names: the understanding expert's tensors have none.
 constexpr const char* kUnd = "";
 constexpr const char* kGen = "_moe_gen";
+constexpr int64_t kTimeFrequencies = 256;
+constexpr const char* kLatentIn = "vae2llm";  // a checkpoint that can draw has it
 
 // Calls visitor.Matrix(Weight&, name, out, in, has_bias), visitor.Table(Weight&, name, out, in) and
 // visitor.Vector(const float*&, name, size) for every tensor, which is how names, shapes and fields
@@ -87,6 +89,87 @@ void VisitUnderstanding(Visitor& visitor, const BagelConfig& config, BagelWeight
   VisitVit(visitor, config, weights);
 }
 
+// The drawing half's share of ema.safetensors.
+template <typename Visitor>
+void VisitDrawing(Visitor& visitor, const BagelConfig& config, BagelWeights& weights) {
+  const LlmConfig& llm = config.llm;
+  const LatentConfig& latent = config.latent;
+  weights.layers.resize(static_cast<size_t>(llm.layers));
+  for (int64_t i = 0; i < llm.layers; ++i)
+    VisitExpert(visitor, llm, LayerPrefix(i), kGen, weights.layers[static_cast<size_t>(i)].gen);
+  visitor.Vector(weights.final_norm_gen, "language_model.model.norm_moe_gen.weight", llm.hidden);
+  visitor.Matrix(weights.time_mlp0, "time_embedder.mlp.0", llm.hidden, kTimeFrequencies, true);
+  visitor.Matrix(weights.time_mlp2, "time_embedder.mlp.2", llm.hidden, llm.hidden, true);
+  visitor.Matrix(weights.vae2llm, kLatentIn, llm.hidden, latent.TokenSize(), true);
+  visitor.Matrix(weights.llm2vae, "llm2vae", latent.TokenSize(), llm.hidden, true);
+  visitor.Table(weights.latent_pos_embed, "latent_pos_embed.pos_embed",
+                latent.max_size * latent.max_size, llm.hidden);
+}
+
+template <typename Visitor>
+void VisitVaeBlock(Visitor& visitor, const std::string& name, int64_t in, int64_t out,
+                   VaeBlock& block) {
+  VisitLayerNorm(visitor, name + ".norm1", in, block.norm1);
+  visitor.Convolution(block.conv1, name + ".conv1", out, in, 3);
+  VisitLayerNorm(visitor, name + ".norm2", out, block.norm2);
+  visitor.Convolution(block.conv2, name + ".conv2", out, out, 3);
+  if (in != out) visitor.Convolution(block.shortcut, name + ".nin_shortcut", out, in, 1);
+}
+
+template <typename Visitor>
+void VisitVaeMid(Visitor& visitor, const std::string& prefix, int64_t channels, VaeCoder& coder) {
+  const std::string attention = prefix + "mid.attn_1.";
+  VisitVaeBlock(visitor, prefix + "mid.block_1", channels, channels, coder.mid1);
+  VisitLayerNorm(visitor, attention + "norm", channels, coder.mid_norm);
+  visitor.Convolution(coder.mid_q, attention + "q", channels, channels, 1);
+  visitor.Convolution(coder.mid_k, attention + "k", channels, channels, 1);
+  visitor.Convolution(coder.mid_v, attention + "v", channels, channels, 1);
+  visitor.Convolution(coder.mid_out, attention + "proj_out", channels, channels, 1);
+  VisitVaeBlock(visitor, prefix + "mid.block_2", channels, channels, coder.mid2);
+}
+
+// One level, which starts with `channels` channels and leaves its own there.
+template <typename Visitor>
+void VisitVaeLevel(Visitor& visitor, const std::string& name, const std::string& resample,
+                   int64_t blocks, int64_t out, bool resampled, int64_t& channels,
+                   VaeCoder::Level& level) {
+  level.blocks.resize(static_cast<size_t>(blocks));
+  for (int64_t i = 0; i < blocks; ++i, channels = out)
+    VisitVaeBlock(visitor, name + ".block." + std::to_string(i), channels, out,
+                  level.blocks[static_cast<size_t>(i)]);
+  if (resampled) visitor.Convolution(level.resample, name + resample, out, out, 3);
+}
+
+// ae.safetensors; the decoder's levels are numbered from the finest one, which runs last.
+template <typename Visitor>
+void VisitVae(Visitor& visitor, const BagelConfig& config, BagelWeights& weights) {
+  const VaeConfig& vae = config.vae;
+  const auto levels = vae.multipliers.size();
+  int64_t channels = vae.channels;
+  VaeCoder& encoder = weights.encoder;
+  encoder.levels.resize(levels);
+  visitor.Convolution(encoder.conv_in, "encoder.conv_in", channels, 3, 3);
+  for (size_t i = 0; i < levels; ++i)
+    VisitVaeLevel(visitor, "encoder.down." + std::to_string(i), ".downsample.conv", vae.blocks,
+                  vae.channels * vae.multipliers[i], i + 1 < levels, channels, encoder.levels[i]);
+  VisitVaeMid(visitor, "encoder.", channels, encoder);
+  VisitLayerNorm(visitor, "encoder.norm_out", channels, encoder.norm_out);
+  visitor.Convolution(encoder.conv_out, "encoder.conv_out", 2 * config.latent.channels, channels,
+                      3);
+
+  VaeCoder& decoder = weights.decoder;
+  decoder.levels.resize(levels);
+  visitor.Convolution(decoder.conv_in, "decoder.conv_in", channels, config.latent.channels, 3);
+  VisitVaeMid(visitor, "decoder.", channels, decoder);
+  for (size_t i = 0; i < levels; ++i) {
+    const size_t number = levels - 1 - i;
+    VisitVaeLevel(visitor, "decoder.up." + std::to_string(number), ".upsample.conv", vae.blocks + 1,
+                  vae.channels * vae.multipliers[number], number > 0, channels, decoder.levels[i]);
+  }
+  VisitLayerNorm(visitor, "decoder.norm_out", channels, decoder.norm_out);
+  visitor.Convolution(decoder.conv_out, "decoder.conv_out", 3, channels, 3);
+}
+
 // Finds tensors, checks them, and makes weights of them.
 class Loader {
  public:
@@ -109,13 +192,36 @@ class Loader {
                      checkpoint_.Get(name).data.data()};
     std::vector<float> values(static_cast<size_t>(size));
     UnpackRow(row, 0, values.data());
-    const size_t bytes = values.size() * sizeof(float);
-    vectors_.push_back(ops_.Allocate(bytes));
-    ops_.CopyToDevice(vectors_.back(), values.data(), bytes);
-    vector = static_cast<const float*>(vectors_.back());
+    vector = Upload(values);
+  }
+
+  // [out, in, kernel, kernel] as stored becomes [out, kernel * kernel * in], channels innermost.
+  void Convolution(Weight& weight, const std::string& name, int64_t out, int64_t in,
+                   int64_t kernel) {
+    const int64_t taps = kernel * kernel;
+    const std::string stored_name = name + ".weight";
+    const Weight stored{FloatFormat(checkpoint_, stored_name, {out, in, kernel, kernel}), out,
+                        taps * in, checkpoint_.Get(stored_name).data.data()};
+    std::vector<float> row(static_cast<size_t>(taps * in)), values;
+    values.reserve(static_cast<size_t>(out * taps * in));
+    for (int64_t o = 0; o < out; ++o) {
+      UnpackRow(stored, o, row.data());
+      for (int64_t tap = 0; tap < taps; ++tap) {
+        for (int64_t i = 0; i < in; ++i) values.push_back(row[static_cast<size_t>(i * taps + tap)]);
+      }
+    }
+    weight = {WeightFormat::kF32, out, taps * in, Upload(values)};
+    Vector(weight.bias, name + ".bias", out);
   }
 
  private:
+  const float* Upload(const std::vector<float>& values) {
+    const size_t bytes = values.size() * sizeof(float);
+    vectors_.push_back(ops_.Allocate(bytes));
+    ops_.CopyToDevice(vectors_.back(), values.data(), bytes);
+    return static_cast<const float*>(vectors_.back());
+  }
+
   const SafetensorsFolder& checkpoint_;
   Ops& ops_;
   std::vector<void*>& vectors_;
@@ -161,24 +267,19 @@ class SpecCollector {
   bool drawing_;
 };
 
-// The drawing half, which shares attention with the understanding half.
-void CollectDrawing(SpecCollector& collector, const BagelConfig& config) {
-  constexpr int64_t kTimeFrequencies = 256;
-  const LlmConfig& llm = config.llm;
-  const LatentConfig& latent = config.latent;
-  const int64_t token = latent.patch * latent.patch * latent.channels;
-  Weight weight;
-  const float* vector = nullptr;
-  ExpertLayer expert;
-  for (int64_t i = 0; i < llm.layers; ++i)
-    VisitExpert(collector, llm, LayerPrefix(i), kGen, expert);
-  collector.Vector(vector, "language_model.model.norm_moe_gen.weight", llm.hidden);
-  collector.Matrix(weight, "time_embedder.mlp.0", llm.hidden, kTimeFrequencies, true);
-  collector.Matrix(weight, "time_embedder.mlp.2", llm.hidden, llm.hidden, true);
-  collector.Matrix(weight, "vae2llm", llm.hidden, token, true);
-  collector.Matrix(weight, "llm2vae", token, llm.hidden, true);
-  collector.Table(weight, "latent_pos_embed.pos_embed", latent.max_size * latent.max_size,
-                  llm.hidden);
+// Opens the autoencoder's file. Returns what the drawing half lacks, in words.
+std::string FindDrawing(const SafetensorsFolder& checkpoint,
+                        std::optional<SafetensorsFolder>& autoencoder) {
+  const std::string name = std::string(kLatentIn) + ".weight";
+  if (checkpoint.Find(name) == nullptr)
+    return checkpoint.folder() + " has no drawing half: there is no tensor " + name;
+  try {
+    autoencoder.emplace(checkpoint.folder(), std::vector<std::string>{"ae"});
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kNotFound) throw;
+    return checkpoint.folder() + " has no autoencoder: there is no ae.safetensors";
+  }
+  return "";
 }
 
 }  // namespace
@@ -189,6 +290,12 @@ LoadedWeights::LoadedWeights(const std::filesystem::path& folder, const BagelCon
   try {
     Loader loader(checkpoint_, ops, vectors_);
     VisitUnderstanding(loader, config, weights_);
+    drawing_missing_ = FindDrawing(checkpoint_, autoencoder_);
+    if (drawing_missing_.empty()) {
+      VisitDrawing(loader, config, weights_);
+      Loader vae_loader(*autoencoder_, ops, vectors_);
+      VisitVae(vae_loader, config, weights_);
+    }
   } catch (...) {
     for (void* vector : vectors_) ops_.Free(vector);
     throw;
@@ -214,7 +321,7 @@ std::vector<TensorSpec> ExpectedTensors(const BagelConfig& config) {
   BagelWeights weights;
   SpecCollector understanding(specs, false), drawing(specs, true);
   VisitUnderstanding(understanding, config, weights);
-  CollectDrawing(drawing, config);
+  VisitDrawing(drawing, config, weights);
   return specs;
 }
 
