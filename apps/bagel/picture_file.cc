@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -44,7 +45,8 @@ std::vector<std::byte> Encode(const std::string& path, const Picture& picture,
 
 PictureTexts RecipeTexts(const PictureRecipe& recipe) {
   const FlowSettings& flow = recipe.flow;
-  const nlohmann::ordered_json settings = {{"width", recipe.size.width},
+  const nlohmann::ordered_json settings = {{"negative", recipe.negative},
+                                           {"width", recipe.size.width},
                                            {"height", recipe.size.height},
                                            {"steps", flow.steps},
                                            {"timestep_shift", flow.shift},
@@ -59,7 +61,8 @@ PictureTexts RecipeTexts(const PictureRecipe& recipe) {
                                            {"model", recipe.model}};
   return {{kPromptKey, recipe.prompt},
           {kSeedKey, std::to_string(recipe.seed)},
-          {kSettingsKey, settings.dump()}};
+          {kSettingsKey,
+           settings.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)}};
 }
 
 PictureRecipe ReadRecipe(const std::string& path) {
@@ -70,15 +73,15 @@ PictureRecipe ReadRecipe(const std::string& path) {
     if (key == kSeedKey) seed = value;
     if (key == kSettingsKey) settings = value;
   }
-  if (settings.empty() || seed.empty() || seed.size() > 20 ||
-      !std::all_of(seed.begin(), seed.end(), [](unsigned char c) { return std::isdigit(c); })) {
+  PictureRecipe recipe;
+  const auto [end, error] = std::from_chars(seed.data(), seed.data() + seed.size(), recipe.seed);
+  if (settings.empty() || error != std::errc() || end != seed.data() + seed.size()) {
     throw Error(ErrorKind::kInvalidArgument, path + " does not say how it was made");
   }
   const Json json = ParseJson(settings, path);
   const JsonObject object(json, path);
-  PictureRecipe recipe;
   recipe.prompt = prompt;
-  recipe.seed = std::stoull(seed.substr(0, 19));
+  recipe.negative = object.String("negative", "");
   recipe.size = {static_cast<int>(object.Int("width", 1, 65535)),
                  static_cast<int>(object.Int("height", 1, 65535))};
   FlowSettings& flow = recipe.flow;
@@ -90,8 +93,8 @@ PictureRecipe ReadRecipe(const std::string& path) {
   flow.interval_high = object.Double("cfg_interval_high", 0, 1);
   flow.renorm = RenormFromName(object.String("cfg_renorm"));
   flow.renorm_min = object.Double("cfg_renorm_min", 0, 1);
-  flow.taylorseer = json.value("taylorseer", false);
-  recipe.think = json.value("think", false);
+  flow.taylorseer = object.Bool("taylorseer", false);
+  recipe.think = object.Bool("think", false);
   return recipe;
 }
 
@@ -116,11 +119,12 @@ void WritePicture(const std::string& path, const Picture& picture, const Picture
     fs::remove(part, error);
     throw Error(ErrorKind::kUnavailable, path + ": cannot be written");
   }
-  // A hard link is only made where there is no such name yet.
-  if (force) {
-    fs::rename(part, path, error);
-  } else {
+  // A hard link is only made where there is no such name yet; not every file system has them.
+  if (!force) {
     fs::create_hard_link(part, path, error);
+  }
+  if (force || (error && error != std::errc::file_exists && !fs::exists(path))) {
+    fs::rename(part, path, error);
   }
   const std::error_code failure = error;
   fs::remove(part, error);

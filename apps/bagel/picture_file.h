@@ -14,6 +14,7 @@ namespace bagel {
 // What a picture was made from.
 struct PictureRecipe {
   std::string prompt;
+  std::string negative;
   uint64_t seed = 0;
   PictureSize size;
   FlowSettings flow;

@@ -35,7 +35,19 @@ void MultiplyGroup(const float* w, int64_t n, int64_t k, const float* packed, fl
 }
 void MultiplyGroup(const uint16_t* w, int64_t n, int64_t k, const uint16_t* packed, float* c,
                    int64_t c_stride) {
-  MultiplyBF16(w, k, n, k, packed, c, c_stride, false);
+  MultiplyBF16(RowsBF16::Tiled(w, k), n, k, packed, c, c_stride, false);
+}
+
+// Columns [first, first + count) of a kernel's row, as MultiplyGroup reads them.
+void StoreKernelRow(const float* values, int64_t count, int64_t row, int64_t first, int64_t k,
+                    float* w) {
+  std::copy_n(values, count, w + row * k + first);
+}
+void StoreKernelRow(const float* values, int64_t count, int64_t row, int64_t first, int64_t k,
+                    uint16_t* w) {
+  const RowsBF16 tiled = RowsBF16::Tiled(w, k);
+  for (int64_t i = 0; i < count; i += 32)
+    ConvertToBF16(values + i, 32, w + tiled.Offset(row, first + i));
 }
 
 int64_t Stride(const ConvGeometry& geometry) {
@@ -80,23 +92,18 @@ void CpuConv::RunBands(const Tensor& y, const Tensor& x, const Weight& weight,
   }
 }
 
-// The kernel as [out][9][padded channels] of T.
+// The kernel as rows [9][padded channels], one after the other (f32) or in tiles (bf16).
 template <typename T>
 const T* CpuConv::PrepareWeight(const Weight& weight, int64_t channels) {
   if (std::is_same_v<T, float> && weight.format == WeightFormat::kF32)
     return static_cast<const T*>(weight.data);
-  const int64_t padded = PaddedChannels(T(), channels);
-  T* w = weight_.Get<T>(weight.out * 9 * padded);
+  const int64_t padded = PaddedChannels(T(), channels), k = 9 * padded;
+  T* w = weight_.Get<T>((weight.out + 15) / 16 * 16 * k);
   pool_.ParallelFor(weight.out, [&](int64_t out, int) {
-    std::vector<float> values(static_cast<size_t>(channels));
+    std::vector<float> values(static_cast<size_t>(padded));
     for (int64_t tap = 0; tap < 9; ++tap) {
-      T* row = w + (out * 9 + tap) * padded;
       UnpackColumns(weight, out, tap * channels, channels, values.data());
-      if constexpr (std::is_same_v<T, float>)
-        std::copy(values.begin(), values.end(), row);
-      else
-        ConvertToBF16(values.data(), channels, row);
-      std::fill(row + channels, row + padded, T(0));
+      StoreKernelRow(values.data(), padded, out, tap * padded, k, w);
     }
   });
   return w;

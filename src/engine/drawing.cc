@@ -20,6 +20,14 @@ constexpr int kLargestSide = 1024;
                   std::to_string(largest) + " that this model draws");
 }
 
+// Rows of an input picture: as the autoencoder and as the vision encoder sees it, with markers.
+int64_t PictureTokens(const Picture& picture, const BagelConfig& config) {
+  const PictureSize vae = ResizedSize({picture.width, picture.height}, config.vae_image);
+  const PictureSize vit = ResizedSize(vae, config.vit_image);
+  const int64_t unit = config.TokenPixels(), patch = config.vit.patch;
+  return vae.width / unit * (vae.height / unit) + vit.width / patch * (vit.height / patch) + 4;
+}
+
 // Latent pixels of a side of the preview's.
 constexpr int64_t kPreviewSide = 24;
 
@@ -45,28 +53,39 @@ PictureSize DrawnSize(const PictureRequest& request, const BagelConfig& config) 
     edit = true;
   }
   if (edit) return size;
-  if (!request.size) size = {std::min(1024, largest), std::min(1024, largest)};
+  if (!request.size)
+    size = {std::min(config.picture.width, largest), std::min(config.picture.height, largest)};
   if (std::min(size.width, size.height) < kLeastSide || std::max(size.width, size.height) > largest)
     FailSize("a picture of", size.width, size.height, largest);
   const auto rounded = [&](int side) { return (side + unit / 2) / unit * unit; };
   return {rounded(size.width), rounded(size.height)};
 }
 
+int64_t MostPictureTokens(const BagelConfig& config) {
+  const int64_t side = config.latent.max_size;
+  return 2 * (side * side + 2 + config.MaxImageRows());
+}
+
 void CheckPictureRequest(const PictureRequest& request, const BagelConfig& config) {
-  bool words = false, pictures = false;
+  bool words = false;
+  int64_t tokens = 0;
   for (const Part& part : request.parts) {
-    const auto* text = std::get_if<std::string>(&part);
-    pictures = pictures || text == nullptr;
-    words = words || (text != nullptr && !text->empty());
+    if (const auto* text = std::get_if<std::string>(&part))
+      words = words || !text->empty();
+    else
+      tokens += PictureTokens(std::get<Picture>(part), config);
   }
-  if (!words && !pictures)
-    throw Error(ErrorKind::kInvalidArgument, "the request has no prompt for the picture");
+  if (!words) throw Error(ErrorKind::kInvalidArgument, "the prompt of the picture is empty");
   if (request.think && (request.plan_tokens < 1 || request.plan_tokens > 8192))
     throw Error(ErrorKind::kInvalidArgument,
                 "plan_tokens is " + std::to_string(request.plan_tokens) + ", expected 1 to 8192");
   CheckFlowSettings(request.flow);
   CheckSamplingOptions(request.plan_sampling);
   static_cast<void>(DrawnSize(request, config));
+  if (tokens > MostPictureTokens(config))
+    throw Error(ErrorKind::kInvalidArgument, "the input pictures have " + std::to_string(tokens) +
+                                                 " tokens together, and there is room for " +
+                                                 std::to_string(MostPictureTokens(config)));
 }
 
 Drawing::Drawing(PictureRequest request, Bagel& model, Ops& ops, KvPool& pool,
@@ -99,26 +118,16 @@ Drawing::Drawing(PictureRequest request, Bagel& model, Ops& ops, KvPool& pool,
   }
   request_.parts.clear();
   no_text_block_ = blocks_.back().is_picture() ? blocks_.size() : blocks_.size() - 1;
-  const int64_t tokens = CountTokens();
+  if (!request_.negative.empty())
+    negative_ = WrapText(protocol, tokenizer.Encode(request_.negative, Specials::kPlain));
+  int64_t tokens = static_cast<int64_t>(negative_.size());
+  if (request_.think) tokens += request_.plan_tokens + 2;
+  for (const Block& block : blocks_) tokens += static_cast<int64_t>(block.ids.size());
   if (tokens > context_tokens)
     throw Error(ErrorKind::kInvalidArgument,
-                "the inputs of the picture have " + std::to_string(tokens) +
-                    " tokens, and the context holds " + std::to_string(context_tokens));
-}
-
-int64_t Drawing::CountTokens() const {
-  int64_t tokens = request_.think ? request_.plan_tokens + 2 : 0;
-  for (const Block& block : blocks_) {
-    tokens += static_cast<int64_t>(block.ids.size());
-    if (!block.is_picture()) continue;
-    const PictureSize vae =
-        ResizedSize({block.picture.width, block.picture.height}, config_.vae_image);
-    const PictureSize vit = ResizedSize(vae, config_.vit_image);
-    const int64_t unit = config_.TokenPixels(), patch = config_.vit.patch;
-    tokens += vae.width / unit * (vae.height / unit) + 2;
-    tokens += vit.width / patch * (vit.height / patch) + 2;
-  }
-  return tokens;
+                "the picture's texts have " + std::to_string(tokens) +
+                    " tokens, those of a plan included, and the context holds " +
+                    std::to_string(context_tokens));
 }
 
 void Drawing::Step(const std::function<bool()>& stop) {
@@ -126,13 +135,8 @@ void Drawing::Step(const std::function<bool()>& stop) {
   stop_ = stop;
   if (block_ < blocks_.size()) {
     ReadBlock();
-  } else if (request_.think && plan_ids_.empty()) {
-    plan_context_ = std::make_unique<Context>(pool_);
-    plan_context_->Fork(full_.context);
-    plan_sampler_ = std::make_unique<Sampler>(request_.plan_sampling, request_.seed.value_or(0));
-    plan_ids_ = {protocol_.im_start};
-    PlanToken();
-  } else if (plan_context_ != nullptr) {
+  } else if (planning()) {
+    if (plan_ids_.empty()) BeginPlan();
     PlanToken();
   } else if (move_ < moves()) {
     Move();
@@ -149,29 +153,34 @@ void Drawing::SplitImageContext() {
 }
 
 void Drawing::ReadBlock() {
-  if (block_ == no_text_block_ && request_.flow.text_scale > 1)
-    no_text_.context.Fork(full_.context);
+  if (block_ == no_text_block_) TakeNoTextContext();
   Block& block = blocks_[block_];
   if (block.is_picture()) {
     SplitImageContext();
     ReadPicture(block.picture);
+  } else if (image_differs_) {
+    AddText(block.ids, {&full_.context, &no_image_.context});
   } else {
-    AddText(block.ids, /*everywhere=*/true);
+    AddText(block.ids, {&full_.context});
   }
   block = {};
   ++block_;
-  if (block_ == blocks_.size() && no_text_block_ == block_ && request_.flow.text_scale > 1)
-    no_text_.context.Fork(full_.context);
+  if (block_ == blocks_.size() && block_ == no_text_block_) TakeNoTextContext();
 }
 
-void Drawing::AddText(std::span<const int32_t> ids, bool everywhere) {
+// What has been read so far, and then what to stay away from.
+void Drawing::TakeNoTextContext() {
+  if (request_.flow.text_scale <= 1) return;
+  no_text_.context.Fork(full_.context);
+  AddText(negative_, {&no_text_.context});
+}
+
+void Drawing::AddText(std::span<const int32_t> ids, std::initializer_list<Context*> contexts) {
   constexpr size_t kChunk = 256;
   for (size_t first = 0; first < ids.size(); first += kChunk) {
     const std::span<const int32_t> chunk = ids.subspan(first, std::min(kChunk, ids.size() - first));
     std::vector<StepInput> inputs;
-    inputs.push_back({&full_.context, {chunk.begin(), chunk.end()}});
-    if (everywhere && image_differs_)
-      inputs.push_back({&no_image_.context, {chunk.begin(), chunk.end()}});
+    for (Context* context : contexts) inputs.push_back({context, {chunk.begin(), chunk.end()}});
     model_.Run(inputs, pool_, "text", stop_);
   }
 }
@@ -211,6 +220,13 @@ void Drawing::AddLatents(const Picture& picture) {
   model_.Run(std::span(&input, 1), pool_, "latents", stop_);
 }
 
+void Drawing::BeginPlan() {
+  plan_context_ = std::make_unique<Context>(pool_);
+  plan_context_->Fork(full_.context);
+  plan_sampler_ = std::make_unique<Sampler>(request_.plan_sampling, request_.seed.value_or(0));
+  plan_ids_ = {protocol_.im_start};
+}
+
 void Drawing::PlanToken() {
   const StepInput input{plan_context_.get(), {plan_ids_.back()}, nullptr, true};
   std::span<const float> logits = model_.Run(std::span(&input, 1), pool_, "plan", stop_);
@@ -227,7 +243,7 @@ void Drawing::FinishPlan() {
   plan_ = tokenizer_.Decode(std::span(plan_ids_).subspan(1));
   plan_ = plan_.substr(0, std::min(plan_.find("<|im_end|>"), plan_.find("<|im_start|>")));
   SplitImageContext();
-  AddText(WrapText(protocol_, tokenizer_.Encode(plan_, Specials::kParse)), /*everywhere=*/false);
+  AddText(WrapText(protocol_, tokenizer_.Encode(plan_, Specials::kParse)), {&full_.context});
 }
 
 void Drawing::Move() {

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -25,6 +26,9 @@ namespace bagel {
 // picture. Throws kInvalidArgument for what the model cannot draw.
 PictureSize DrawnSize(const PictureRequest& request, const BagelConfig& config);
 
+// Rows that the input pictures of a request may take in its context: two of the largest.
+int64_t MostPictureTokens(const BagelConfig& config);
+
 // Throws kInvalidArgument naming what is wrong with a request, without any work on it.
 void CheckPictureRequest(const PictureRequest& request, const BagelConfig& config);
 
@@ -33,7 +37,7 @@ void CheckPictureRequest(const PictureRequest& request, const BagelConfig& confi
 class Drawing {
  public:
   // All of the model's parts must outlive it. Throws as DrawnSize does, and kInvalidArgument when
-  // the inputs and the picture do not fit into `context_tokens`.
+  // the texts do not fit into `context_tokens`.
   Drawing(PictureRequest request, Bagel& model, Ops& ops, KvPool& pool, const Tokenizer& tokenizer,
           const ProtocolIds& protocol, int64_t context_tokens);
 
@@ -42,6 +46,10 @@ class Drawing {
   void Step(const std::function<bool()>& stop);
 
   PictureSize size() const { return size_; }
+  // The longest context so far and the tokens of the picture.
+  int64_t prompt_tokens() const { return full_.context.length(); }
+  int64_t latent_tokens() const { return grid_.rows * grid_.columns; }
+  bool inputs_read() const { return block_ == blocks_.size() && !planning(); }
   int moves_done() const { return move_; }
   int moves() const { return static_cast<int>(times_.size()) - 1; }
   int forwards() const { return forwards_; }  // decoder passes over the latents so far
@@ -70,12 +78,14 @@ class Drawing {
     std::vector<float> velocity;
   };
 
-  int64_t CountTokens() const;
+  bool planning() const { return request_.think && (plan_ids_.empty() || plan_context_); }
   void SplitImageContext();
   void ReadBlock();
+  void TakeNoTextContext();
   void ReadPicture(const Picture& picture);
   void AddLatents(const Picture& picture);
-  void AddText(std::span<const int32_t> ids, bool everywhere);
+  void AddText(std::span<const int32_t> ids, std::initializer_list<Context*> contexts);
+  void BeginPlan();
   void PlanToken();
   void FinishPlan();
   void Move();
@@ -97,6 +107,7 @@ class Drawing {
   std::function<bool()> stop_;
 
   std::vector<Block> blocks_;
+  std::vector<int32_t> negative_;  // with its markers; empty = none
   size_t block_ = 0;
   size_t no_text_block_ = 0;  // before this block the context without text is taken
   Pass full_, no_text_, no_image_;

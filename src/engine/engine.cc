@@ -138,15 +138,10 @@ class TextEngine final : public Engine {
   // Room for the texts' contexts, and for a picture's: the full one, and two that share most of it.
   int64_t PoolPages() const {
     const int64_t session = (context_tokens_ + kKvPageTokens - 1) / kKvPageTokens;
-    const int64_t drawing = (DrawingTokens() + kKvPageTokens - 1) / kKvPageTokens;
-    const bool draws = weights_.drawing_missing().empty();
-    return options_.max_sessions * session + (draws ? drawing + session + 8 : 0);
-  }
-
-  // The longest context of a picture: texts of the usual length and two pictures to change.
-  int64_t DrawingTokens() const {
-    const int64_t side = config_.latent.max_size;
-    return context_tokens_ + 2 * (side * side + 2 + config_.MaxImageRows());
+    if (!weights_.drawing_missing().empty()) return options_.max_sessions * session;
+    constexpr int64_t kPartlyFilled = 8;
+    const int64_t pictures = (MostPictureTokens(config_) + kKvPageTokens - 1) / kKvPageTokens;
+    return (options_.max_sessions + 2) * session + pictures + kPartlyFilled;
   }
 
   int64_t LargestStep() const {
@@ -164,6 +159,7 @@ class TextEngine final : public Engine {
     info_.hidden_size = config_.llm.hidden;
     info_.modified_unix_ns = ModifiedUnixNanoseconds(weights_.checkpoint().files()[0].path());
     info_.digest = Digest(weights_.checkpoint());
+    if (weights_.drawing_missing().empty()) info_.picture = DrawnSize({}, config_);
     info_.load_ms = std::chrono::duration<double, std::milli>(Clock::now() - load_started_).count();
   }
 
@@ -233,7 +229,7 @@ class TextEngine final : public Engine {
     const QueuedPicture answer{{}, queued.handler, queued.job, {}};
     try {
       picture_ = std::make_unique<PictureSession>(std::move(queued), model_, *ops_, pool_,
-                                                  tokenizer_, protocol_, DrawingTokens());
+                                                  tokenizer_, protocol_, context_tokens_);
     } catch (const Error& error) {
       FailQueued(answer, error);
     } catch (const std::bad_alloc&) {

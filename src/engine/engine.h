@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "engine/request.h"
@@ -33,6 +34,7 @@ struct ModelInfo {
   int64_t modified_unix_ns = 0;  // of ema.safetensors
   std::string digest;            // 64 hex digits that change with the files (names, sizes, times)
   double load_ms = 0;
+  std::optional<PictureSize> picture;  // drawn where a request names no size; none: cannot draw
 };
 
 // One submitted request. Dropping it does not cancel it.

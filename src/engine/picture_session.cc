@@ -27,20 +27,20 @@ PictureSession::PictureSession(QueuedPicture queued, Bagel& model, Ops& ops, KvP
 
 void PictureSession::Step(const std::function<bool()>& stop) {
   const Clock::time_point begin = Clock::now();
-  const int moves = drawing_.moves_done();
+  const bool reading = !drawing_.inputs_read();
   try {
     drawing_.Step(stop);
-    if (drawing_.moves_done() > moves) {
-      result_.draw_ms += MillisecondsSince(begin);
-      Picture preview = job_->TakePreviewWish() ? drawing_.Preview() : Picture();
-      Send(PictureProgress{drawing_.moves_done(), drawing_.moves(), std::move(preview)});
-    } else if (drawing_.done()) {
+    if (drawing_.done()) {
       result_.decode_ms = MillisecondsSince(begin);
       result_.picture = drawing_.picture();
       Finish(FinishReason::kStop);
-    } else {
-      result_.prepare_ms += MillisecondsSince(begin);
+      return;
     }
+    (reading ? result_.prepare_ms : result_.draw_ms) += MillisecondsSince(begin);
+    if (!drawing_.inputs_read()) return;
+    PictureProgress progress{drawing_.size(), drawing_.moves_done(), drawing_.moves(), {}};
+    if (!reading && job_->TakePreviewWish()) progress.preview = drawing_.Preview();
+    Send(std::move(progress));
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kCancelled) return;
     Fail(error);
@@ -56,6 +56,8 @@ void PictureSession::Finish(FinishReason reason) {
   done_ = true;
   result_.finish_reason = reason;
   result_.plan = drawing_.plan();
+  result_.prompt_tokens = drawing_.prompt_tokens();
+  result_.latent_tokens = drawing_.latent_tokens();
   result_.forwards = drawing_.forwards();
   Send(std::move(result_));
 }

@@ -36,8 +36,9 @@ struct TextRequest {
 // A picture to draw: from texts, or from pictures to change and texts.
 struct PictureRequest {
   std::vector<Part> parts;          // at least one, in the order in which the model sees them
-  std::optional<PictureSize> size;  // absent = 1024x1024 or the model's largest; with a picture
-                                    // among the parts the last one gives the size
+  std::string negative;             // what to stay away from: stands where the text is left out
+  std::optional<PictureSize> size;  // absent = the model's usual one; with a picture among the
+                                    // parts the last one gives the size
   FlowSettings flow;
   std::optional<uint64_t> seed;  // absent = random, and returned; its low 32 bits count
   bool think = false;            // plan in words first
@@ -68,8 +69,9 @@ struct TextResult {
   double decode_ms = 0;
 };
 
-// After every move.
+// When the inputs are read, and after every move.
 struct PictureProgress {
+  PictureSize size;  // that will be drawn
   int moves_done = 0;
   int moves = 0;
   Picture preview;  // small; empty where none was asked for
@@ -81,6 +83,8 @@ struct PictureResult {
   std::string plan;
   FlowSettings flow;
   uint64_t seed = 0;
+  int64_t prompt_tokens = 0;  // of all inputs, the plan included
+  int64_t latent_tokens = 0;
   int forwards = 0;       // decoder passes over the latents
   double queue_ms = 0;    // from Submit to the first work on it
   double prepare_ms = 0;  // reading the inputs, planning

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <sstream>
 #include <string>
 #include <utility>
 
@@ -18,9 +19,9 @@ constexpr std::array<std::pair<Renorm, std::string_view>, 3> kRenorms = {
 
 void CheckRange(const char* name, double value, double low, double high) {
   if (value >= low && value <= high) return;
-  throw Error(ErrorKind::kInvalidArgument, std::string(name) + " is " + std::to_string(value) +
-                                               ", expected " + std::to_string(low) + " to " +
-                                               std::to_string(high));
+  std::ostringstream text;
+  text << name << " is " << value << ", expected " << low << " to " << high;
+  throw Error(ErrorKind::kInvalidArgument, text.str());
 }
 
 double Length(std::span<const float> values) {

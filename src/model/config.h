@@ -13,7 +13,8 @@ namespace bagel {
 
 struct LlmConfig {
   int64_t hidden = 3584;
-  int64_t intermediate = 18944;
+  int64_t intermediate = 18944;      // of the und expert's MLP
+  int64_t gen_intermediate = 18944;  // of the gen expert's
   int64_t layers = 28;
   int64_t heads = 28;
   int64_t kv_heads = 4;
@@ -64,6 +65,7 @@ struct BagelConfig {
   VaeConfig vae;
   SizeLimits vae_image = kVaeSizeLimits;
   SizeLimits vit_image = kVitSizeLimits;
+  PictureSize picture = {1024, 1024};  // that is drawn where a request names none
 
   // Rows of the largest picture block for the vision encoder, with its two markers.
   int64_t MaxImageRows() const;

@@ -19,8 +19,8 @@ void MlpForward(Ops& ops, Workspace& workspace, const LlmConfig& config, const E
     const Workspace::Scope scope(workspace);
     const DType type = ops.ActivationType();
     const Tensor x = workspace.Take(type, rows.rows, config.hidden);
-    const Tensor gate = workspace.Take(type, rows.rows, config.intermediate);
-    const Tensor up = workspace.Take(type, rows.rows, config.intermediate);
+    const Tensor gate = workspace.Take(type, rows.rows, expert.gate.out);
+    const Tensor up = workspace.Take(type, rows.rows, expert.up.out);
     ops.RmsNorm(x, rows, expert.post_attention_norm, config.rms_eps);
     ops.Linear(gate, x, expert.gate);
     ops.Linear(up, x, expert.up);

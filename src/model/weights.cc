@@ -18,7 +18,7 @@ constexpr const char* kLatentIn = "vae2llm";  // a checkpoint that can draw has 
 // are tied together in one place.
 template <typename Visitor>
 void VisitExpert(Visitor& visitor, const LlmConfig& llm, const std::string& layer,
-                 const std::string& suffix, ExpertLayer& expert) {
+                 const std::string& suffix, int64_t intermediate, ExpertLayer& expert) {
   const int64_t q = llm.heads * llm.head_dim, kv = llm.kv_heads * llm.head_dim;
   const std::string attention = layer + "self_attn.", mlp = layer + "mlp" + suffix + ".";
   const auto name = [&](const char* part) { return attention + part + suffix; };
@@ -31,9 +31,9 @@ void VisitExpert(Visitor& visitor, const LlmConfig& llm, const std::string& laye
   visitor.Vector(expert.k_norm, name("k_norm") + ".weight", llm.head_dim);
   visitor.Vector(expert.post_attention_norm,
                  layer + "post_attention_layernorm" + suffix + ".weight", llm.hidden);
-  visitor.Matrix(expert.gate, mlp + "gate_proj", llm.intermediate, llm.hidden, false);
-  visitor.Matrix(expert.up, mlp + "up_proj", llm.intermediate, llm.hidden, false);
-  visitor.Matrix(expert.down, mlp + "down_proj", llm.hidden, llm.intermediate, false);
+  visitor.Matrix(expert.gate, mlp + "gate_proj", intermediate, llm.hidden, false);
+  visitor.Matrix(expert.up, mlp + "up_proj", intermediate, llm.hidden, false);
+  visitor.Matrix(expert.down, mlp + "down_proj", llm.hidden, intermediate, false);
 }
 
 std::string LayerPrefix(int64_t layer) {
@@ -83,7 +83,8 @@ void VisitUnderstanding(Visitor& visitor, const BagelConfig& config, BagelWeight
                 llm.hidden);
   weights.layers.resize(static_cast<size_t>(llm.layers));
   for (int64_t i = 0; i < llm.layers; ++i)
-    VisitExpert(visitor, llm, LayerPrefix(i), kUnd, weights.layers[static_cast<size_t>(i)].und);
+    VisitExpert(visitor, llm, LayerPrefix(i), kUnd, llm.intermediate,
+                weights.layers[static_cast<size_t>(i)].und);
   visitor.Vector(weights.final_norm_und, "language_model.model.norm.weight", llm.hidden);
   visitor.Matrix(weights.lm_head, "language_model.lm_head", llm.vocabulary, llm.hidden, false);
   VisitVit(visitor, config, weights);
@@ -96,7 +97,8 @@ void VisitDrawing(Visitor& visitor, const BagelConfig& config, BagelWeights& wei
   const LatentConfig& latent = config.latent;
   weights.layers.resize(static_cast<size_t>(llm.layers));
   for (int64_t i = 0; i < llm.layers; ++i)
-    VisitExpert(visitor, llm, LayerPrefix(i), kGen, weights.layers[static_cast<size_t>(i)].gen);
+    VisitExpert(visitor, llm, LayerPrefix(i), kGen, llm.gen_intermediate,
+                weights.layers[static_cast<size_t>(i)].gen);
   visitor.Vector(weights.final_norm_gen, "language_model.model.norm_moe_gen.weight", llm.hidden);
   visitor.Matrix(weights.time_mlp0, "time_embedder.mlp.0", llm.hidden, kTimeFrequencies, true);
   visitor.Matrix(weights.time_mlp2, "time_embedder.mlp.2", llm.hidden, llm.hidden, true);
