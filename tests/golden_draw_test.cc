@@ -1,14 +1,17 @@
 // The reference's recorded pictures: velocities, latents and pixels, on every CPU device.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 
+#include "base/thread_pool.h"
 #include "cpu/cpu_ops.h"
 #include "engine/drawing.h"
 #include "formats/json.h"
+#include "model/quantize.h"
 #include "ref/ref_ops.h"
 #include "tests/golden.h"
 
@@ -54,8 +57,14 @@ PictureRequest ReadRequest(const Json& json) {
   return request;
 }
 
-class GoldenDrawTest : public testing::TestWithParam<Device> {
- protected:
+class GoldenDrawing {
+ public:
+  GoldenDrawing(const Device& device, const std::string& folder = kGoldenModel)
+      : device_(device),
+        ops_(device.make()),
+        config_(LoadBagelConfig(folder)),
+        weights_(folder, config_, *ops_) {}
+
   void Compare(const std::string& name, const std::string& image = "") {
     const std::string path = "tests/golden/" + name;
     const Json json = ReadJsonFile(path + ".json");
@@ -74,8 +83,8 @@ class GoldenDrawTest : public testing::TestWithParam<Device> {
     }
     const auto expect = [&](const char* tensor, const std::vector<float>& values) {
       const double error = RelativeError(values, Values<float>(*golden.Find(tensor)));
-      EXPECT_LE(error, GetParam().tolerance) << name << " " << tensor;
-      std::printf("%s %s %s: %.2g\n", GetParam().name, name.c_str(), tensor, error);
+      EXPECT_LE(error, device_.tolerance) << name << " " << tensor;
+      std::printf("%s %s %s: %.2g\n", device_.name, name.c_str(), tensor, error);
     };
     expect("v_first", first);
     expect("v_last", last);
@@ -89,6 +98,7 @@ class GoldenDrawTest : public testing::TestWithParam<Device> {
     EXPECT_EQ(drawing.forwards(), CountForwards(request.flow, request.think || !image.empty()));
   }
 
+ private:
   // Within one level on 99.9 % of the pixels.
   static void ComparePictures(const Picture& actual, const Picture& expected) {
     ASSERT_EQ(actual.width, expected.width);
@@ -103,11 +113,12 @@ class GoldenDrawTest : public testing::TestWithParam<Device> {
     EXPECT_LE(off * 1000, actual.width * actual.height);
   }
 
-  std::unique_ptr<Ops> ops_ = GetParam().make();
+  const Device& device_;
+  std::unique_ptr<Ops> ops_;
   Tokenizer tokenizer_ = Tokenizer::Load(kGoldenModel);
   ProtocolIds specials_ = ProtocolIds::From(tokenizer_);
-  BagelConfig config_ = LoadBagelConfig(kGoldenModel);
-  LoadedWeights weights_{kGoldenModel, config_, *ops_};
+  BagelConfig config_;
+  LoadedWeights weights_;
   KvPool pool_{*ops_, config_.llm, 80};
   Bagel model_{*ops_,
                config_,
@@ -116,11 +127,29 @@ class GoldenDrawTest : public testing::TestWithParam<Device> {
                config_.MaxImageRows()};
 };
 
-TEST_P(GoldenDrawTest, GlobalCfg) { Compare("generate/global_cfg"); }
-TEST_P(GoldenDrawTest, ChannelThreeWay) { Compare("generate/channel_three_way"); }
-TEST_P(GoldenDrawTest, TaylorSeer) { Compare("generate/taylorseer"); }
-TEST_P(GoldenDrawTest, Think) { Compare("generate/think"); }
-TEST_P(GoldenDrawTest, EditTextChannel) { Compare("edit/text_channel", "coffee.png"); }
+class GoldenDrawTest : public testing::TestWithParam<Device> {};
+
+TEST_P(GoldenDrawTest, GlobalCfg) { GoldenDrawing(GetParam()).Compare("generate/global_cfg"); }
+TEST_P(GoldenDrawTest, ChannelThreeWay) {
+  GoldenDrawing(GetParam()).Compare("generate/channel_three_way");
+}
+TEST_P(GoldenDrawTest, TaylorSeer) { GoldenDrawing(GetParam()).Compare("generate/taylorseer"); }
+TEST_P(GoldenDrawTest, Think) { GoldenDrawing(GetParam()).Compare("generate/think"); }
+TEST_P(GoldenDrawTest, EditTextChannel) {
+  GoldenDrawing(GetParam()).Compare("edit/text_channel", "coffee.png");
+}
+
+// The recorded run had every linear layer of the decoder replaced by its NF4 value.
+TEST_P(GoldenDrawTest, GlobalCfgNf4) {
+  const std::filesystem::path folder =
+      std::filesystem::path(testing::TempDir()) /
+      ("bagel-draw-nf4-" + std::to_string(getpid()) + "-" + GetParam().name);
+  ThreadPool pool(2);
+  const QuantizePolicy policy{{{TensorRole::kDecoder, StoredFormat::kNf4}}, {}};
+  QuantizeCheckpoint(kGoldenModel, folder, policy, pool, nullptr);
+  GoldenDrawing(GetParam(), folder.string()).Compare("generate/global_cfg_nf4");
+  std::filesystem::remove_all(folder);
+}
 
 INSTANTIATE_TEST_SUITE_P(Devices, GoldenDrawTest, testing::ValuesIn(kDevices),
                          [](const auto& device) { return std::string(device.param.name); });

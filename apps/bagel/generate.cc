@@ -13,7 +13,9 @@
 #include "base/error.h"
 #include "commands.h"
 #include "engine/engine.h"
+#include "engine/recipe.h"
 #include "event_queue.h"
+#include "formats/mapped_file.h"
 #include "interrupt.h"
 #include "model_option.h"
 #include "picture_file.h"
@@ -27,7 +29,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct DrawOptions {
-  EngineOptions engine;
+  ModelOptions engine;
   bool edit = false;
   std::vector<std::string> images;
   std::optional<std::string> prompt, negative;
@@ -102,7 +104,8 @@ PictureRequest RequestOf(const DrawOptions& options) {
     request.flow = EditFlowSettings();
   }
   if (options.like) {
-    const PictureRecipe recipe = ReadRecipe(*options.like);
+    const PictureRecipe recipe =
+        ReadRecipe(ReadPngTexts(MappedFile(*options.like).bytes()), *options.like);
     prompt = recipe.prompt;
     request.negative = recipe.negative;
     request.flow = recipe.flow;

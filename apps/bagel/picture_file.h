@@ -1,30 +1,12 @@
-// Pictures as files that say how they were made.
+// Pictures as files.
 #ifndef BAGEL_APPS_BAGEL_PICTURE_FILE_H_
 #define BAGEL_APPS_BAGEL_PICTURE_FILE_H_
 
-#include <cstdint>
 #include <string>
-#include <vector>
 
-#include "engine/request.h"
 #include "formats/picture.h"
 
 namespace bagel {
-
-// What a picture was made from.
-struct PictureRecipe {
-  std::string prompt;
-  std::string negative;
-  uint64_t seed = 0;
-  PictureSize size;
-  FlowSettings flow;
-  bool think = false;
-  std::string model;
-};
-
-PictureTexts RecipeTexts(const PictureRecipe& recipe);
-// Of a PNG file that RecipeTexts describes. Throws kInvalidArgument for another file.
-PictureRecipe ReadRecipe(const std::string& path);
 
 // Throws kUnsupported unless the name ends in .png, .jpg, .jpeg or .webp.
 void CheckPictureName(const std::string& path);

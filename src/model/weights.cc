@@ -201,9 +201,7 @@ class Loader {
   void Convolution(Weight& weight, const std::string& name, int64_t out, int64_t in,
                    int64_t kernel) {
     const int64_t taps = kernel * kernel;
-    const std::string stored_name = name + ".weight";
-    const Weight stored{FloatFormat(checkpoint_, stored_name, {out, in, kernel, kernel}), out,
-                        taps * in, checkpoint_.Get(stored_name).data.data()};
+    const Weight stored = FindWeight(checkpoint_, name + ".weight", {out, in, kernel, kernel});
     std::vector<float> row(static_cast<size_t>(taps * in)), values;
     values.reserve(static_cast<size_t>(out * taps * in));
     for (int64_t o = 0; o < out; ++o) {
@@ -259,6 +257,10 @@ class SpecCollector {
   void Vector(const float*&, const std::string& name, int64_t size) {
     Add(name, {size}, name.ends_with(".weight"));
   }
+  void Convolution(Weight&, const std::string& name, int64_t out, int64_t in, int64_t kernel) {
+    Add(name + ".weight", {out, in, kernel, kernel}, false);
+    Add(name + ".bias", {out}, false);
+  }
 
  private:
   void Add(const std::string& name, const std::vector<int64_t>& shape, bool is_norm) {
@@ -267,6 +269,24 @@ class SpecCollector {
 
   std::vector<TensorSpec>& specs_;
   bool drawing_;
+};
+
+// Gives weights their shapes.
+class ShapeFiller {
+ public:
+  void Matrix(Weight& weight, const std::string&, int64_t out, int64_t in, bool) {
+    weight.out = out;
+    weight.in = in;
+  }
+  void Table(Weight& weight, const std::string&, int64_t out, int64_t in) {
+    weight.out = out;
+    weight.in = in;
+  }
+  void Vector(const float*&, const std::string&, int64_t) {}
+  void Convolution(Weight& weight, const std::string&, int64_t out, int64_t in, int64_t kernel) {
+    weight.out = out;
+    weight.in = in * kernel * kernel;
+  }
 };
 
 // Opens the autoencoder's file. Returns what the drawing half lacks, in words.
@@ -325,6 +345,23 @@ std::vector<TensorSpec> ExpectedTensors(const BagelConfig& config) {
   VisitUnderstanding(understanding, config, weights);
   VisitDrawing(drawing, config, weights);
   return specs;
+}
+
+std::vector<TensorSpec> ExpectedAutoencoder(const BagelConfig& config) {
+  std::vector<TensorSpec> specs;
+  BagelWeights weights;
+  SpecCollector collector(specs, true);
+  VisitVae(collector, config, weights);
+  return specs;
+}
+
+BagelWeights WeightShapes(const BagelConfig& config) {
+  BagelWeights weights;
+  ShapeFiller filler;
+  VisitUnderstanding(filler, config, weights);
+  VisitDrawing(filler, config, weights);
+  VisitVae(filler, config, weights);
+  return weights;
 }
 
 const char* TensorRoleName(TensorRole role) {

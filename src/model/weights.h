@@ -140,6 +140,11 @@ struct TensorSpec {
 
 // Every tensor of ema.safetensors for this configuration, both halves.
 std::vector<TensorSpec> ExpectedTensors(const BagelConfig& config);
+// Every tensor of ae.safetensors.
+std::vector<TensorSpec> ExpectedAutoencoder(const BagelConfig& config);
+
+// Both halves and the autoencoder without values: what a dry run on MeasuringOps needs.
+BagelWeights WeightShapes(const BagelConfig& config);
 
 }  // namespace bagel
 

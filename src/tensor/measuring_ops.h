@@ -13,6 +13,10 @@ class MeasuringOps final : public Ops {
   explicit MeasuringOps(const Ops& device)
       : activation_type_(device.ActivationType()), kv_type_(device.KvType()) {}
 
+  // Stands in for a device with these types.
+  MeasuringOps(DType activation_type, DType kv_type)
+      : activation_type_(activation_type), kv_type_(kv_type) {}
+
   std::string Name() const override { return "measuring"; }
   DType ActivationType() const override { return activation_type_; }
   DType KvType() const override { return kv_type_; }
