@@ -30,7 +30,9 @@ TEST(RecipeTest, ComesBackAsItWas) {
 
 TEST(RecipeTest, OtherTextsAreRefused) {
   EXPECT_THROW(ReadRecipe({}, "a.png"), Error);
-  const PictureTexts texts = RecipeTexts({});
+  PictureRecipe recipe;
+  recipe.size = {128, 128};
+  const PictureTexts texts = RecipeTexts(recipe);
   const auto with = [&](size_t index, const std::string& value) {
     PictureTexts changed = texts;
     changed[index].second = value;
