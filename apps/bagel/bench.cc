@@ -105,7 +105,7 @@ class Bench {
         image_(MakeImage(options.image_tokens, config_)),
         pool_(*ops_, config_.llm, Tokens() / kKvPageTokens + 2),
         model_(*ops_, config_, weights_.weights(), {0, 0},
-               std::max(image_.rows() + 2, options.text_tokens)) {}
+               std::max({image_.rows() + 2, options.text_tokens, options.draw.text_tokens})) {}
 
   Json Run() {
     const Roofs before = ops_->MeasureRoofs();
