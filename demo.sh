@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and asks the demo model about three drawn pictures over HTTP.
+# Installs what is missing, builds, and asks the demo model about three drawn pictures over HTTP; where
+# the model draws, it also draws a picture, changes it, and says what it sees on the result.
 set -euo pipefail
 cd "$(dirname "$0")"
 source tools/packages.sh
@@ -25,11 +26,37 @@ if [[ -z "$port" ]]; then
   exit 1
 fi
 
-for picture in demo/pictures/{person-01,person-02,security-01}.jpg; do
-  echo "$picture"
-  base64 -w0 "$picture" |
-    jq -Rs '{model: "bagel-7b-mot", prompt: "Describe this image.", images: [.], stream: false,
-             options: {temperature: 0.3, num_predict: 150}}' |
+# ask FILTER: standard input becomes a request by the filter, and the answer comes out.
+ask() {
+  jq -Rs "$1 + {model: \"bagel-7b-mot\", stream: false}" |
     curl -sS "http://127.0.0.1:$port/api/generate" -d @- |
-    jq -r 'if .error then error(.error) else "  " + .response end'
+    jq 'if .error then error(.error) else . end'
+}
+
+describe() {
+  echo "$1"
+  base64 -w0 "$1" |
+    ask '{prompt: "Describe this image.", images: [.],
+          options: {temperature: 0.3, num_predict: 150}}' |
+    jq -r '"  " + .response'
+}
+
+for picture in demo/pictures/{person-01,person-02,security-01}.jpg; do
+  describe "$picture"
 done
+
+if curl -sS "http://127.0.0.1:$port/api/tags" |
+  jq -e 'any(.models[].capabilities[]; . == "image")' >/dev/null; then
+  mkdir -p build/demo
+  prompt="A happy person with short black hair in a red shirt in a kitchen."
+  echo "drawing: $prompt"
+  printf '%s' "$prompt" | ask '{prompt: ., steps: 30, options: {seed: 1}}' |
+    jq -r .image | base64 -d >build/demo/drawn.png
+  describe build/demo/drawn.png
+  change="Make the shirt blue."
+  echo "changing it: $change"
+  base64 -w0 build/demo/drawn.png |
+    ask "{prompt: \"$change\", images: [.], steps: 30, options: {seed: 1}}" |
+    jq -r .image | base64 -d >build/demo/changed.png
+  describe build/demo/changed.png
+fi

@@ -68,6 +68,8 @@ if $all; then
   install_packages "${CLIENT_PACKAGES[@]}"
   run "100,000 broken requests" env BAGEL_FUZZ_ROUNDS=50000 \
     build/release/src/api/api_test --gtest_brief=1 --gtest_filter='Fuzz.*'
+  run "the recorded edit on the reference device" build/release/tests/golden_draw_test \
+    --gtest_brief=1 --gtest_filter='*EditTextChannel/Reference'
   run "real clients" tests/api/clients.sh build/release/apps/bagel/bagel
   if [[ -d demo/model ]]; then
     python_environment evaluate numpy 'pillow>=10.1' 'opencv-python-headless<5'

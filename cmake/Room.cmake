@@ -19,13 +19,18 @@ function(bagel_room NAME)
   endif()
 endfunction()
 
-# One GoogleTest program, registered with CTest as a whole; runs in the repository root.
+# One GoogleTest program, registered with CTest as a whole; runs in the repository root. What the
+# pattern LONG names is left to ./test.sh --all.
 function(bagel_test NAME)
-  cmake_parse_arguments(TEST "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(TEST "" "LONG" "SOURCES;LIBS" ${ARGN})
   add_executable(${NAME} ${TEST_SOURCES})
   bagel_warnings(${NAME})
   target_link_libraries(${NAME} PRIVATE ${TEST_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
-  add_test(NAME ${NAME} COMMAND ${NAME} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set(filter)
+  if(TEST_LONG)
+    set(filter --gtest_filter=-${TEST_LONG})
+  endif()
+  add_test(NAME ${NAME} COMMAND ${NAME} ${filter} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endfunction()
 
 function(bagel_warnings TARGET)

@@ -259,12 +259,14 @@ void AttendInSteps(Ops& ops, const std::vector<std::vector<Span>>& steps, int64_
   constexpr int64_t kPages = 24;
   const auto elements = static_cast<size_t>(kPages * kv_heads * kKvPageTokens * head_dim);
   const size_t bytes = elements * DTypeSize(ops.KvType());
-  KvLayer cache{ops.Allocate(bytes), ops.Allocate(bytes), ops.KvType(), kPages, kv_heads, head_dim};
+  KvLayer cache{ops.Allocate(bytes), ops.Allocate(bytes), ops.KvType(), kPages, kv_heads, head_dim,
+                ops.Allocate(bytes), ops.Allocate(bytes)};
   uint32_t seed = 1;
   for (const std::vector<Span>& spans : steps) {
     Step step;
     step.spans = spans;
-    step.positions.resize(static_cast<size_t>(spans.back().first_row + spans.back().rows));
+    step.positions.resize(
+        static_cast<size_t>(spans.back().first_row + spans.back().rows - spans.back().lead));
     const int64_t rows = step.rows();
     const Matrix q(rows, heads * head_dim, ++seed, 2), k(rows, kv_heads * head_dim, ++seed),
         v(rows, kv_heads * head_dim, ++seed);
@@ -272,8 +274,7 @@ void AttendInSteps(Ops& ops, const std::vector<std::vector<Span>>& steps, int64_
     ops.KvAppend(cache, k.tensor(), v.tensor());
     if (&spans == &steps.back()) ops.Attention(y, q.tensor(), cache);
   }
-  ops.Free(cache.k);
-  ops.Free(cache.v);
+  for (void* memory : {cache.k, cache.v, cache.scratch_k, cache.scratch_v}) ops.Free(memory);
 }
 
 TEST_P(OpsTest, AttentionOverPages) {
@@ -311,6 +312,75 @@ TEST_P(OpsTest, FullAttention) {
             [&](Ops& ops, const Tensor& y) {
               ops.FullAttention(y, q.tensor(), k.tensor(), v.tensor(), shape.heads);
             });
+  }
+}
+
+TEST_P(OpsTest, AttentionOfSpansWithLeads) {
+  // A prompt, then two passes over pictures whose markers lie together, one of them in scratch.
+  const std::vector<std::vector<Span>> steps = {
+      {{0, 5, 0, true, {3}}, {5, 128, 0, true, {4}}},
+      {{4, 200, 5, false, {3, 24, 25}, 2, 0}, {202, 200, 128, false, {4, 26, 27}, 2, 2}}};
+  Compare(Matrix(400, 2 * 128, 1), GetParam().product_bound * 2, "leads",
+          [&](Ops& ops, const Tensor& y) { AttendInSteps(ops, steps, 2, 1, 128, y); });
+}
+
+TEST_P(OpsTest, SiluCopyBlend) {
+  const Matrix x(5, 1001, 1, 4, 3), other(5, 1001, 2);
+  Compare(x, GetParam().row_bound, "silu", [](Ops& ops, const Tensor& y) { ops.Silu(y); });
+  Compare(other, GetParam().row_bound, "copy",
+          [&](Ops& ops, const Tensor& y) { ops.Copy(y, x.tensor()); });
+  Compare(other, GetParam().row_bound, "blend",
+          [&](Ops& ops, const Tensor& y) { ops.Blend(y, x.tensor(), 0.25f, -3.0f); });
+  std::vector<uint16_t> halves(5 * 1001);
+  const Tensor stored{halves.data(), DType::kBF16, 5, 1001, 1001};
+  Compare(other, GetParam().row_bound, "through bf16", [&](Ops& ops, const Tensor& y) {
+    ops.Copy(stored, x.tensor());
+    ops.Blend(y, stored, 0.5f, 2.0f);
+    ops.Copy(y.Rows(0, 1), stored.Rows(1, 1));
+  });
+}
+
+TEST_P(OpsTest, GroupNorm) {
+  const Matrix x(333, 96, 1, 3, 2), factors(2, 96, 2);
+  Compare(Matrix(2, 32, 3), GetParam().row_bound, "moments",
+          [&](Ops& ops, const Tensor& y) { ops.GroupMoments(y, x.tensor(), 32); });
+  Compare(Matrix(333, 96, 4), GetParam().row_bound, "scale and shift",
+          [&](Ops& ops, const Tensor& y) { ops.ScaleShift(y, x.tensor(), factors.tensor()); });
+}
+
+TEST_P(OpsTest, Conv2d) {
+  uint32_t seed = 500;
+  struct Shape {
+    int64_t height, width, in, out;
+  };
+  for (const ConvSampling sampling :
+       {ConvSampling::kSame, ConvSampling::kDown, ConvSampling::kUp}) {
+    for (const Shape& shape :
+         {Shape{2, 2, 1, 1}, {6, 10, 3, 32}, {4, 70, 64, 3}, {8, 36, 40, 50}, {4, 4, 512, 512}}) {
+      ConvGeometry geometry{shape.height, shape.width, sampling};
+      const Matrix x(shape.height * shape.width, shape.in, ++seed, 1, 3);
+      const Matrix factors(2, shape.in, ++seed);
+      const StoredWeight kernel(WeightFormat::kF32, shape.out, 9 * shape.in, ++seed);
+      const StoredWeight half_kernel(WeightFormat::kBF16, shape.out, 9 * shape.in, ++seed, false);
+      const int64_t rows = geometry.OutputHeight(), width = geometry.OutputWidth();
+      const std::string what =
+          std::to_string(static_cast<int>(sampling)) + " " + std::to_string(shape.in);
+      Compare(
+          Matrix(rows * width, shape.out, ++seed, 1, 5), GetParam().product_bound, what,
+          [&](Ops& ops, const Tensor& y) { ops.Conv2d(y, x.tensor(), kernel.weight(), geometry); });
+      Compare(Matrix(rows * width, shape.out, ++seed), GetParam().product_bound, what + " norm",
+              [&](Ops& ops, const Tensor& y) {
+                ops.Conv2dAdd(y, x.tensor(), half_kernel.weight(), geometry, factors.tensor());
+              });
+      geometry.first_output = rows / 2;
+      const auto [first, last] = geometry.InputRows(geometry.first_output, rows - rows / 2);
+      geometry.first_input = first;
+      const Tensor band = x.tensor().Rows(first * shape.width, (last - first) * shape.width);
+      Compare(Matrix((rows - rows / 2) * width, shape.out, ++seed), GetParam().product_bound,
+              what + " band", [&](Ops& ops, const Tensor& y) {
+                ops.Conv2d(y, band, kernel.weight(), geometry, factors.tensor());
+              });
+    }
   }
 }
 

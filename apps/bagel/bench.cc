@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "commands.h"
+#include "draw_bench.h"
 #include "engine/devices.h"
 #include "formats/json.h"
 #include "interrupt.h"
@@ -28,6 +29,7 @@ struct BenchOptions {
   int64_t image_tokens = 1400;
   int64_t text_tokens = 40;
   int64_t decode_tokens = 32;
+  DrawShape draw;
   int rounds = 3;
   bool json = false;
 };
@@ -88,6 +90,7 @@ double DecodeBytes(const BagelWeights& weights) {
 
 struct Times {
   std::vector<double> vit_ms, image_ms, text_ms, decode_ms;
+  std::vector<double> guided_step_ms, vae_decode_ms;  // empty where the model does not draw
 };
 
 class Bench {
@@ -100,9 +103,9 @@ class Bench {
         weights_(options.engine.model, config_, *ops_),
         load_ms_(Milliseconds(start_)),
         image_(MakeImage(options.image_tokens, config_)),
-        pool_(*ops_, config_.llm, Tokens() / kKvPageTokens + 1),
+        pool_(*ops_, config_.llm, Tokens() / kKvPageTokens + 2),
         model_(*ops_, config_, weights_.weights(), {0, 0},
-               std::max(image_.rows() + 2, options.text_tokens)) {}
+               std::max({image_.rows() + 2, options.text_tokens, options.draw.text_tokens})) {}
 
   Json Run() {
     const Roofs before = ops_->MeasureRoofs();
@@ -131,6 +134,14 @@ class Bench {
     times.text_ms.push_back(TimeStep({&context, text, nullptr, false}));
     for (int64_t i = 0; i < options_.decode_tokens; ++i)
       times.decode_ms.push_back(TimeStep({&context, {1}, nullptr, true}));
+    if (!draws()) return;
+    const DrawTimes draw = TimeDrawing(model_, pool_, options_.draw, [] { return Interrupted(); });
+    times.guided_step_ms.push_back(draw.guided_step_ms);
+    times.vae_decode_ms.push_back(draw.vae_decode_ms);
+  }
+
+  bool draws() const {
+    return weights_.drawing_missing().empty() && options_.draw.latent_tokens > 0;
   }
 
   double TimeStep(const StepInput& input) {
@@ -159,26 +170,33 @@ class Bench {
     const auto rows = static_cast<double>(image_.rows() + 2 + options_.text_tokens);
     const double prefill_flops = LayerFlops(config_.llm) * rows / ((image_ms + text_ms) / 1e3);
     const double decode_bytes = DecodeBytes(weights_.weights()) / (decode_ms / 1e3);
-    return {{"device", ops_->Name()},
-            {"model", config_.name},
-            {"load_ms", load_ms_},
-            {"image_tokens", image_.rows()},
-            {"text_tokens", options_.text_tokens},
-            {"vit_ms", Median(times.vit_ms)},
-            {"prefill_image_ms", image_ms},
-            {"prefill_text_ms", text_ms},
-            {"prefill_tokens_per_second", rows / (image_ms + text_ms) * 1e3},
-            {"prefill_linear_gflops", prefill_flops / 1e9},
-            {"prefill_share_of_roof",
-             prefill_flops / (options_.engine.exact ? roofs.exact_flops : roofs.fast_flops)},
-            {"decode_ms", decode_ms},
-            {"decode_tokens_per_second", 1e3 / decode_ms},
-            {"decode_gb_per_second", decode_bytes / 1e9},
-            {"decode_share_of_roof", decode_bytes / roofs.read_bytes_per_second},
-            {"roof_read_gb_per_second", roofs.read_bytes_per_second / 1e9},
-            {"roof_exact_gflops", roofs.exact_flops / 1e9},
-            {"roof_fast_gflops", roofs.fast_flops / 1e9},
-            {"peak_memory_mb", PeakMegabytes()}};
+    Json report = {{"device", ops_->Name()},
+                   {"model", config_.name},
+                   {"load_ms", load_ms_},
+                   {"image_tokens", image_.rows()},
+                   {"text_tokens", options_.text_tokens},
+                   {"vit_ms", Median(times.vit_ms)},
+                   {"prefill_image_ms", image_ms},
+                   {"prefill_text_ms", text_ms},
+                   {"prefill_tokens_per_second", rows / (image_ms + text_ms) * 1e3},
+                   {"prefill_linear_gflops", prefill_flops / 1e9},
+                   {"prefill_share_of_roof",
+                    prefill_flops / (options_.engine.exact ? roofs.exact_flops : roofs.fast_flops)},
+                   {"decode_ms", decode_ms},
+                   {"decode_tokens_per_second", 1e3 / decode_ms},
+                   {"decode_gb_per_second", decode_bytes / 1e9},
+                   {"decode_share_of_roof", decode_bytes / roofs.read_bytes_per_second},
+                   {"roof_read_gb_per_second", roofs.read_bytes_per_second / 1e9},
+                   {"roof_exact_gflops", roofs.exact_flops / 1e9},
+                   {"roof_fast_gflops", roofs.fast_flops / 1e9},
+                   {"peak_memory_mb", PeakMegabytes()}};
+    if (draws()) {
+      report["latent_tokens"] = options_.draw.latent_tokens;
+      report["guided_step_ms"] = Median(times.guided_step_ms);
+      report["vae_side"] = options_.draw.decode_side;
+      report["vae_decode_ms"] = Median(times.vae_decode_ms);
+    }
+    return report;
   }
 
   const BenchOptions& options_;
@@ -212,6 +230,12 @@ void Print(const Json& report) {
   std::printf("  decode     %.1f ms a token: %.2f tokens/s, %.1f GB/s, %.0f %% of the roof\n",
               number("decode_ms"), number("decode_tokens_per_second"),
               number("decode_gb_per_second"), 100 * number("decode_share_of_roof"));
+  if (report.contains("guided_step_ms"))
+    std::printf(
+        "  drawing    a guided step of 2 x %.0f latent tokens %.0f ms, %.0fx%.0f pixels decoded in "
+        "%.0f ms\n",
+        number("latent_tokens"), number("guided_step_ms"), number("vae_side"), number("vae_side"),
+        number("vae_decode_ms"));
   std::printf("  memory     %.0f MB at its peak, mapped weights included; loaded in %.0f ms\n",
               number("peak_memory_mb"), number("load_ms"));
 }
@@ -243,6 +267,14 @@ void AddBench(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--decode-tokens", options->decode_tokens, "Tokens to generate")
       ->check(CLI::Range(1, 16384))
+      ->capture_default_str();
+  command
+      ->add_option("--latent-tokens", options->draw.latent_tokens,
+                   "Latent tokens of a guided step, a square; 0 = do not draw")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  command->add_option("--decode-side", options->draw.decode_side, "Pixels a side to decode")
+      ->check(CLI::Range(16, 1024))
       ->capture_default_str();
   command->add_option("--rounds", options->rounds, "Counted rounds, after one that is not")
       ->check(CLI::Range(1, 100))

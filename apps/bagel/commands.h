@@ -8,6 +8,8 @@
 namespace bagel {
 
 void AddDescribe(CLI::App& app);
+void AddGenerate(CLI::App& app);
+void AddEdit(CLI::App& app);
 void AddServe(CLI::App& app);
 void AddTokenize(CLI::App& app);
 void AddInspect(CLI::App& app);

@@ -1,13 +1,7 @@
 // bagel describe: pictures and a question in, words out.
-#include <unistd.h>
-
-#include <condition_variable>
 #include <cstdio>
-#include <deque>
-#include <fstream>
 #include <iostream>
 #include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -17,11 +11,12 @@
 #include "base/error.h"
 #include "commands.h"
 #include "engine/engine.h"
-#include "formats/mapped_file.h"
-#include "formats/picture.h"
+#include "event_queue.h"
 #include "interrupt.h"
 #include "model_option.h"
+#include "picture_file.h"
 #include "progress.h"
+#include "terminal.h"
 
 namespace bagel {
 namespace {
@@ -35,42 +30,6 @@ struct DescribeOptions {
   TextRequest request;  // all but the parts
   bool json = false;
 };
-
-// The engine's events, from its thread to ours.
-class EventQueue {
- public:
-  void Push(Event event) {
-    const std::lock_guard lock(mutex_);
-    events_.push_back(std::move(event));
-    changed_.notify_one();
-  }
-
-  // The next event; nothing if none came within 50 ms.
-  std::optional<Event> Pop() {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, std::chrono::milliseconds(50), [this] { return !events_.empty(); });
-    if (events_.empty()) {
-      return std::nullopt;
-    }
-    Event event = std::move(events_.front());
-    events_.pop_front();
-    return event;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Event> events_;
-};
-
-Picture ReadPicture(const std::string& path) {
-  const MappedFile file(path);
-  try {
-    return DecodePicture(file.bytes());
-  } catch (const Error& error) {
-    throw Error(error.kind(), path + ": " + error.what());
-  }
-}
 
 std::string ReadStandardInput() {
   std::string text;
@@ -93,20 +52,17 @@ std::string PromptOf(const DescribeOptions& options) {
   if (!options.prompt && !options.images.empty()) {
     return "Describe this image.";
   }
-  if (!options.prompt && ::isatty(STDIN_FILENO) != 0) {
+  if (!options.prompt && IsTerminal(stdin)) {
     throw Error(ErrorKind::kInvalidArgument,
                 "give --image, --prompt or a prompt on standard input");
   }
   return ReadStandardInput();
 }
 
-// On a terminal no byte of the model's may steer it.
-void Print(std::string text, std::FILE* file) {
-  if (::isatty(::fileno(file)) != 0) {
-    std::erase_if(
-        text, [](unsigned char c) { return (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f; });
-  }
-  if (std::fwrite(text.data(), 1, text.size(), file) != text.size() || std::fflush(file) != 0) {
+void Print(const std::string& text, std::FILE* file) {
+  const std::string printable = PrintableOn(file, text);
+  if (std::fwrite(printable.data(), 1, printable.size(), file) != printable.size() ||
+      std::fflush(file) != 0) {
     throw Error(ErrorKind::kUnavailable, "cannot write the answer: its reader is gone");
   }
 }
@@ -146,7 +102,7 @@ void PrintJson(const TextResult& result, const ModelInfo& info) {
 // Submits and prints pieces until the end. Throws the request's error.
 TextResult Converse(Engine& engine, TextRequest request, bool quiet) {
   // Shared: an error below leaves while the engine still has events to give.
-  const auto queue = std::make_shared<EventQueue>();
+  const auto queue = std::make_shared<EventQueue<Event>>();
   const std::shared_ptr<Job> job =
       engine.Submit(std::move(request), [queue](Event event) { queue->Push(std::move(event)); });
   auto progress = std::make_unique<Progress>("reading the prompt");
@@ -174,7 +130,7 @@ TextResult Converse(Engine& engine, TextRequest request, bool quiet) {
 void Describe(const DescribeOptions& options) {
   TextRequest request = options.request;
   for (const std::string& image : options.images) {
-    request.parts.emplace_back(ReadPicture(image));
+    request.parts.emplace_back(ReadPictureFile(image));
   }
   const std::string prompt = PromptOf(options);
   if (!prompt.empty()) {
@@ -211,7 +167,8 @@ void AddDescribe(CLI::App& app) {
   command.add_flag("--think", request.think, "Think first; the thoughts go to standard error");
   command.add_option("--num-predict", request.num_predict, "Most tokens to answer, -1 = no limit")
       ->capture_default_str();
-  command.add_option("--seed", request.seed, "Makes the answer repeatable; without it random");
+  command.add_option("--seed", request.seed, "Makes the answer repeatable; without it random")
+      ->check(SeedNumber());
   command.add_option("--stop", request.stop, "A text that ends the answer; may be repeated")
       ->allow_extra_args(false);
   command.add_option("--temperature", sampling.temperature, "0 = always the likeliest token")

@@ -13,10 +13,13 @@
 
 #include "base/error.h"
 #include "commands.h"
+#include "formats/mapped_file.h"
+#include "formats/picture.h"
 #include "formats/quote.h"
 #include "formats/safetensors.h"
 #include "model/quantize.h"
 #include "model_option.h"
+#include "terminal.h"
 
 namespace bagel {
 namespace {
@@ -41,6 +44,7 @@ constexpr std::array<KnownFile, 9> kFiles = {{{"llm_config.json", true},
 const std::vector<std::vector<std::string>> kWeights = {{"ema", "model"}, {"ae"}};
 
 struct InspectOptions {
+  std::string picture;
   fs::path model;
   bool json = false;
 };
@@ -174,15 +178,33 @@ void PrintText(const Report& report) {
   }
 }
 
+// The texts of a PNG.
+void PrintTexts(const std::string& path) {
+  const MappedFile file(path);
+  const PictureTexts texts = ReadPngTexts(file.bytes());
+  if (texts.empty()) {
+    throw Error(ErrorKind::kInvalidArgument, path + " does not say how it was made");
+  }
+  for (const auto& [key, text] : texts) {
+    std::printf("%s: %s\n", key.c_str(), PrintableOn(stdout, text).c_str());
+  }
+}
+
 }  // namespace
 
 void AddInspect(CLI::App& app) {
   auto options = std::make_shared<InspectOptions>();
-  CLI::App& command = *app.add_subcommand("inspect", "Lists what a checkpoint holds and lacks");
+  CLI::App& command = *app.add_subcommand(
+      "inspect", "Lists what a checkpoint holds and lacks, or how a picture was made");
   AddModelOption(command, options->model);
   command.add_flag("--json", options->json, "One JSON object instead of a table");
   command.footer("Example: bagel inspect --model BAGEL-7B-MoT");
+  command.add_option("picture", options->picture, "A PNG made here: tells how instead");
   command.callback([options] {
+    if (!options->picture.empty()) {
+      PrintTexts(options->picture);
+      return;
+    }
     const Report report = Look(FindModel(options->model));
     options->json ? PrintJson(report) : PrintText(report);
   });

@@ -15,11 +15,13 @@ int Fail(const char* message, bagel::ErrorKind kind) {
 }
 
 int Run(int argc, char** argv) {
-  CLI::App app("BAGEL in C++: looks at pictures and answers in words.", "bagel");
+  CLI::App app("BAGEL in C++: looks at pictures, answers in words, and draws.", "bagel");
   app.set_version_flag("--version", "bagel " BAGEL_VERSION);
   app.require_subcommand(1);
   app.get_formatter()->column_width(30);
   bagel::AddDescribe(app);
+  bagel::AddGenerate(app);
+  bagel::AddEdit(app);
   bagel::AddServe(app);
   bagel::AddTokenize(app);
   bagel::AddInspect(app);

@@ -1,5 +1,7 @@
 #include "model_option.h"
 
+#include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -19,6 +21,19 @@ fs::path FolderOfProgram() {
 }
 
 }  // namespace
+
+CLI::Validator SeedNumber() {
+  // The number that would be parsed from another text is not the one that was meant.
+  return {[](const std::string& text) {
+            uint64_t seed = 0;
+            const char* const end = text.data() + text.size();
+            const auto [rest, error] = std::from_chars(text.data(), end, seed);
+            return error == std::errc() && rest == end
+                       ? std::string()
+                       : "'" + text + "' is no seed: a number from 0 to 2^64 - 1";
+          },
+          "", "seed"};
+}
 
 void AddModelOption(CLI::App& command, fs::path& model) {
   command.add_option("--model", model,

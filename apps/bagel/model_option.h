@@ -34,6 +34,9 @@ std::filesystem::path QuantizedModel(const std::filesystem::path& model, const s
 // Turns the named or default model of `options` into the folder to load, `--quant` included.
 void ResolveModel(ModelOptions& options);
 
+// For options that hold a seed: digits alone, below 2^64.
+CLI::Validator SeedNumber();
+
 // `model` if given; else $BAGEL_MODEL, else the demo model beside the program, else the one in the
 // source tree. Throws kNotFound naming the places.
 std::filesystem::path FindModel(const std::filesystem::path& model);

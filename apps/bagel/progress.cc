@@ -62,7 +62,7 @@ ProgressBar::~ProgressBar() {
   if (shown_ && OnTerminal()) std::fputs(kClear, stderr);
 }
 
-void ProgressBar::Set(uint64_t done) {
+void ProgressBar::Set(uint64_t done, const std::string& detail) {
   const auto now = std::chrono::steady_clock::now();
   if (now < next_) return;
   const bool terminal = OnTerminal();
@@ -71,14 +71,17 @@ void ProgressBar::Set(uint64_t done) {
   const double share = static_cast<double>(done) / static_cast<double>(total_);
   const double elapsed = std::chrono::duration<double>(now - begin_).count();
   const double left = share > 0 ? elapsed / share - elapsed : 0;
+  const std::string text = detail.empty() ? "" : ", " + detail;
   if (terminal) {
     constexpr int kWidth = 30;
     const int filled = static_cast<int>(share * kWidth);
-    std::fprintf(stderr, "%s%s [%s%s] %3.0f %%, %.0f s left", kClear, what_.c_str(),
+    std::fprintf(stderr, "%s%s [%s%s] %3.0f %%%s, %.0f s left", kClear, what_.c_str(),
                  std::string(static_cast<size_t>(filled), '=').c_str(),
-                 std::string(static_cast<size_t>(kWidth - filled), ' ').c_str(), 100 * share, left);
+                 std::string(static_cast<size_t>(kWidth - filled), ' ').c_str(), 100 * share,
+                 text.c_str(), left);
   } else {
-    std::fprintf(stderr, "%s: %.0f %%, %.0f s left\n", what_.c_str(), 100 * share, left);
+    std::fprintf(stderr, "%s: %.0f %%%s, %.0f s left\n", what_.c_str(), 100 * share, text.c_str(),
+                 left);
   }
   std::fflush(stderr);
 }

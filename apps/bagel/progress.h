@@ -37,7 +37,8 @@ class ProgressBar {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
-  void Set(uint64_t done);
+  // `detail` stands behind the share: "step 3 of 49".
+  void Set(uint64_t done, const std::string& detail = "");
 
  private:
   const std::string what_;

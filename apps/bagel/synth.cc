@@ -74,10 +74,9 @@ DType ParseDType(const std::string& name) {
   return DType::kF32;
 }
 
-void WriteWeights(const SynthOptions& options, const BagelConfig& config) {
+void WriteFile(const SynthOptions& options, const std::string& name,
+               const std::vector<TensorSpec>& specs) {
   const DType dtype = ParseDType(options.dtype);
-  std::vector<TensorSpec> specs = ExpectedTensors(config);
-  if (options.no_drawing) std::erase_if(specs, [](const auto& spec) { return spec.is_drawing; });
   std::vector<TensorDeclaration> declarations;
   uint64_t total = 0, written = 0;
   for (const TensorSpec& spec : specs) {
@@ -87,8 +86,8 @@ void WriteWeights(const SynthOptions& options, const BagelConfig& config) {
     total += bytes;
   }
   RandomBytes weights(dtype, 0.0f, 0.02f, options.seed), norms(dtype, 1.0f, 0.1f, options.seed);
-  SafetensorsWriter writer((options.out / "ema.safetensors").string(), declarations);
-  ProgressBar progress("writing ema.safetensors", total);
+  SafetensorsWriter writer((options.out / name).string(), declarations);
+  ProgressBar progress("writing " + name, total);
   for (const TensorSpec& spec : specs) {
     uint64_t left = DTypeSize(dtype);
     for (const int64_t size : spec.shape) left *= static_cast<uint64_t>(size);
@@ -102,6 +101,13 @@ void WriteWeights(const SynthOptions& options, const BagelConfig& config) {
     }
   }
   writer.Finish();
+}
+
+void WriteWeights(const SynthOptions& options, const BagelConfig& config) {
+  std::vector<TensorSpec> specs = ExpectedTensors(config);
+  if (options.no_drawing) std::erase_if(specs, [](const auto& spec) { return spec.is_drawing; });
+  WriteFile(options, "ema.safetensors", specs);
+  if (!options.no_drawing) WriteFile(options, "ae.safetensors", ExpectedAutoencoder(config));
 }
 
 void CopyTokenizer(const fs::path& from, const fs::path& to) {

@@ -35,6 +35,7 @@ class FakeEngine : public Engine {
     info_.hidden_size = 3584;
     info_.digest = std::string(64, 'a');
     info_.modified_unix_ns = 1'700'000'000'123'456'789;
+    info_.picture = PictureSize{256, 192};
   }
   ~FakeEngine() override {
     stopping_ = true;
@@ -46,6 +47,10 @@ class FakeEngine : public Engine {
   void Play(FakeScript script) {
     const std::lock_guard lock(mutex_);
     script_ = std::move(script);
+  }
+  PictureRequest last_picture() {
+    const std::lock_guard lock(mutex_);
+    return last_picture_;
   }
   TextRequest last() {
     const std::lock_guard lock(mutex_);
@@ -67,6 +72,22 @@ class FakeEngine : public Engine {
       Perform(script, *job, handler);
       ++ended_;
     });
+    return job;
+  }
+
+  std::shared_ptr<Job> SubmitPicture(PictureRequest request, PictureHandler handler) override {
+    const std::lock_guard lock(mutex_);
+    if (script_.refusal) {
+      throw *script_.refusal;
+    }
+    CheckFlowSettings(request.flow);
+    ++submitted_;
+    auto job = std::make_shared<Job>();
+    threads_.emplace_back([this, job, request, script = script_, handler = std::move(handler)] {
+      PerformPicture(script, request, *job, handler);
+      ++ended_;
+    });
+    last_picture_ = std::move(request);
     return job;
   }
 
@@ -101,10 +122,45 @@ class FakeEngine : public Engine {
     handler(result);
   }
 
+  void PerformPicture(const FakeScript& script, const PictureRequest& request, Job& job,
+                      const PictureHandler& handler) {
+    PictureResult result;
+    result.flow = request.flow;
+    result.seed = request.seed.value_or(99);
+    const PictureSize size = request.size.value_or(*info_.picture);
+    const int moves = request.flow.steps - 1;
+    for (int done = 0; done <= moves; ++done) {
+      std::this_thread::sleep_for(script.pause);
+      if (job.cancelled() || stopping_) {
+        ++cancelled_;
+        result.finish_reason = FinishReason::kCancelled;
+        handler(result);
+        return;
+      }
+      PictureProgress progress{size, done, moves, {}};
+      if (done > 0 && job.TakePreviewWish()) {
+        progress.preview = {8, 8, std::vector<uint8_t>(8 * 8 * 3, 128)};
+      }
+      handler(progress);
+    }
+    if (script.failure) {
+      handler(*script.failure);
+      return;
+    }
+    result.picture.width = size.width;
+    result.picture.height = size.height;
+    result.picture.rgb.resize(static_cast<size_t>(size.width * size.height * 3), 77);
+    result.plan = request.think ? "a plan" : "";
+    result.prompt_tokens = 11;
+    result.latent_tokens = 192;
+    handler(result);
+  }
+
   ModelInfo info_;
   std::mutex mutex_;
   FakeScript script_;
   TextRequest last_;
+  PictureRequest last_picture_;
   std::vector<std::thread> threads_;
   std::atomic<bool> stopping_{false};
   std::atomic<int> submitted_{0};

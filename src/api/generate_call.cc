@@ -24,17 +24,16 @@ std::string Trim(std::string_view text) {
              : std::string(text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin));
 }
 
-// Never 0: clients divide by durations, and Go leaves zeros out.
-int64_t Nanoseconds(double milliseconds) {
+int64_t MillisecondsToNanoseconds(double milliseconds) {
   return std::max<int64_t>(1, static_cast<int64_t>(milliseconds * 1e6));
 }
+
+}  // namespace
 
 int64_t Nanoseconds(steady_clock::duration duration) {
   return std::max<int64_t>(1,
                            std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count());
 }
-
-}  // namespace
 
 std::string DumpJson(const ordered_json& json) {
   return json.dump(-1, ' ', true, ordered_json::error_handler_t::replace);
@@ -92,8 +91,7 @@ void GenerateCall::OnPiece(const TextPiece& piece) {
     line["thinking"] = text;
   }
   line["done"] = false;
-  reply_->Begin(200, "application/x-ndjson");
-  reply_->Write(DumpJson(line) + "\n");
+  SendLine(*reply_, line, /*last=*/false);
 }
 
 void GenerateCall::OnResult(const TextResult& result) {
@@ -115,19 +113,25 @@ void GenerateCall::OnResult(const TextResult& result) {
   line["total_duration"] = Nanoseconds(steady_clock::now() - settings_.received);
   line["load_duration"] = Nanoseconds(settings_.submitted - settings_.received);
   line["prompt_eval_count"] = std::max<int64_t>(1, result.prompt_tokens);
-  line["prompt_eval_duration"] = Nanoseconds(result.prefill_ms);
+  line["prompt_eval_duration"] = MillisecondsToNanoseconds(result.prefill_ms);
   line["eval_count"] = std::max<int64_t>(1, result.generated_tokens);
-  line["eval_duration"] = Nanoseconds(result.decode_ms);
+  line["eval_duration"] = MillisecondsToNanoseconds(result.decode_ms);
   if (settings_.stream) {
-    reply_->Begin(200, "application/x-ndjson");
-    reply_->Write(DumpJson(line) + "\n");
-    reply_->End();
+    SendLine(*reply_, line, /*last=*/true);
   } else {
     reply_->Send(200, kJsonType, DumpJson(line));
   }
 }
 
 void GenerateCall::OnError(const Error& error) { SendError(*reply_, error); }
+
+void SendLine(HttpReply& reply, const ordered_json& line, bool last) {
+  reply.Begin(200, "application/x-ndjson");
+  reply.Write(DumpJson(line) + "\n");
+  if (last) {
+    reply.End();
+  }
+}
 
 void SendError(HttpReply& reply, const Error& error) {
   if (reply.started()) {

@@ -3,6 +3,7 @@
 #define BAGEL_API_GENERATE_CALL_H_
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -57,6 +58,12 @@ class GenerateCall {
   TextTrimmer text_;
   TextTrimmer thinking_;
 };
+
+// A line of a streamed answer, which begins with the first one.
+void SendLine(HttpReply& reply, const nlohmann::ordered_json& line, bool last);
+
+// Never 0: clients divide by durations, and Go leaves zeros out.
+int64_t Nanoseconds(std::chrono::steady_clock::duration duration);
 
 // Answers with the error's status and text, or, when a stream has begun, with a last line of it.
 void SendError(HttpReply& reply, const Error& error);

@@ -262,6 +262,7 @@ void Connection::Dispatch(const Route& route, Message message, BudgetShare share
   const std::size_t mark = target.find('?');
   request.path = route.path;
   request.query = mark == std::string_view::npos ? "" : target.substr(mark + 1);
+  request.content_type = View(message[http::field::content_type]);
   request.body = std::move(message.body());
   request.received = received_;
   request.share = std::move(share);

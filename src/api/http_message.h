@@ -16,6 +16,7 @@ struct HttpRequest {
   std::string path;    // without the query
   std::string query;   // behind the '?', undecoded
   std::string body;
+  std::string content_type;
   std::chrono::steady_clock::time_point received;  // when its first byte was read
   BudgetShare share;                               // what the body takes of the server's memory
 };
@@ -25,7 +26,8 @@ struct HttpLimits {
   std::size_t body_bytes = 64 << 20;
   // What bodies and replies of all connections together may hold; beyond that: 503.
   int64_t total_bytes = int64_t{512} << 20;
-  std::size_t unsent_bytes = 1 << 20;  // reply that a client has not taken yet; then it is dropped
+  // Reply that a client has not taken yet when there is more of it to send; then it is dropped.
+  std::size_t unsent_bytes = 1 << 20;
   int connections = 256;  // beyond that, one that is still receiving is closed, or else: 503
   std::chrono::milliseconds idle_deadline{60'000};    // from one request to the next
   std::chrono::milliseconds header_deadline{10'000};  // from its first byte to the empty line

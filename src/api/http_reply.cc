@@ -61,36 +61,37 @@ HttpReply::HttpReply(Frame frame, std::size_t unsent_limit, std::function<void()
     : frame_(std::move(frame)), unsent_limit_(unsent_limit), wake_(std::move(wake)) {}
 
 std::string HttpReply::Head(int status, std::string_view content_type,
-                            std::string_view length_line) const {
+                            std::string_view more_lines) const {
   std::string head = frame_.http11 ? "HTTP/1.1 " : "HTTP/1.0 ";
   head += std::to_string(status) + " " + ReasonPhrase(status) + "\r\n";
   if (!content_type.empty()) {
     head.append("Content-Type: ").append(content_type).append("\r\n");
   }
   head.append("Date: ").append(HttpDate()).append("\r\n");
-  head.append(length_line);
+  head.append(more_lines);
   if (!frame_.keep_alive) {
     head += "Connection: close\r\n";
   }
   return head.append(frame_.extra_headers).append("\r\n");
 }
 
-void HttpReply::Send(int status, std::string_view content_type, std::string_view body) {
+void HttpReply::Send(int status, std::string_view content_type, std::string_view body,
+                     std::string_view headers) {
   const std::lock_guard lock(mutex_);
   if (status_ != 0) {
     return;
   }
   status_ = status;
-  std::string length_line;
+  std::string lines(headers);
   if (!HasNoBody(status)) {
-    length_line = "Content-Length: " + std::to_string(body.size()) + "\r\n";
+    lines += "Content-Length: " + std::to_string(body.size()) + "\r\n";
   }
   ended_ = true;
   cancel_action_ = nullptr;
   if (cancelled_) {
     return;
   }
-  pending_ += Head(status, content_type, length_line);
+  pending_ += Head(status, content_type, lines);
   if (!frame_.head_only && !HasNoBody(status)) {
     pending_ += body;
   }
@@ -115,16 +116,17 @@ void HttpReply::Write(std::string_view piece) {
   if (cancelled_ || ended_ || frame_.head_only || piece.empty()) {
     return;
   }
+  // Before this piece: one that is longer than the limit alone must get through.
+  if (pending_.size() > unsent_limit_) {
+    RunCancelAction(std::move(lock));
+    return;
+  }
   if (frame_.http11) {
     std::array<char, 20> size{};
     const int length = std::snprintf(size.data(), size.size(), "%zx\r\n", piece.size());
     pending_.append(size.data(), static_cast<std::size_t>(length)).append(piece).append("\r\n");
   } else {
     pending_.append(piece);
-  }
-  if (pending_.size() > unsent_limit_) {
-    RunCancelAction(std::move(lock));
-    return;
   }
   Wake();
 }

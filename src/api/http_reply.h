@@ -27,7 +27,9 @@ class HttpReply {
   // it may only hand over (post), and it is never called again once Detach has returned.
   HttpReply(Frame frame, std::size_t unsent_limit, std::function<void()> wake);
 
-  void Send(int status, std::string_view content_type, std::string_view body);
+  // `headers` are complete lines, each with CRLF.
+  void Send(int status, std::string_view content_type, std::string_view body,
+            std::string_view headers = "");
 
   void Begin(int status, std::string_view content_type);
   void Write(std::string_view piece);
@@ -52,7 +54,7 @@ class HttpReply {
   bool keep_alive() const { return frame_.keep_alive; }
 
  private:
-  std::string Head(int status, std::string_view content_type, std::string_view length_line) const;
+  std::string Head(int status, std::string_view content_type, std::string_view more_lines) const;
   void Wake();  // with mutex_ held
   void RunCancelAction(std::unique_lock<std::mutex> lock);
 

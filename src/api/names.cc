@@ -53,10 +53,13 @@ bool ModelNames::Matches(std::string_view name) const {
 
 bool ModelNames::HasImageTag(std::string_view name) { return Lower(name).ends_with(":image"); }
 
-std::vector<std::string> ModelNames::Listed() const {
+std::vector<std::string> ModelNames::Listed(bool draws) const {
   std::vector<std::string> listed;
   for (const std::string& name : names_) {
     listed.push_back(name + ":latest");
+  }
+  for (const std::string& name : draws ? names_ : std::vector<std::string>()) {
+    listed.push_back(name + ":image");
   }
   return listed;
 }

@@ -21,8 +21,9 @@ class ModelNames {
   // True for a name with the tag that asks for pictures.
   static bool HasImageTag(std::string_view name);
 
-  // What listings show, with tag: the folder's name first.
-  std::vector<std::string> Listed() const;
+  // What listings show, with tag: the folder's name first, each name again with the tag for
+  // pictures where the model `draws`.
+  std::vector<std::string> Listed(bool draws) const;
 
   // The short name without tag.
   const std::string& short_name() const { return names_.front(); }

@@ -19,9 +19,10 @@ TEST(ModelNames, AnswersToFolderAndPublishedNameInAnyCaseWithTags) {
 }
 
 TEST(ModelNames, ListsEachNameOnce) {
-  EXPECT_EQ(ModelNames("demo").Listed(),
+  EXPECT_EQ(ModelNames("demo").Listed(false),
             (std::vector<std::string>{"demo:latest", "bagel-7b-mot:latest"}));
-  EXPECT_EQ(ModelNames("BAGEL-7B-MoT").Listed(), std::vector<std::string>{"BAGEL-7B-MoT:latest"});
+  EXPECT_EQ(ModelNames("BAGEL-7B-MoT").Listed(true),
+            (std::vector<std::string>{"BAGEL-7B-MoT:latest", "BAGEL-7B-MoT:image"}));
   EXPECT_EQ(ModelNames("").short_name(), "bagel-7b-mot");
 }
 

@@ -2,8 +2,10 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
+#include <iterator>
 #include <new>
 #include <utility>
 #include <vector>
@@ -12,6 +14,8 @@
 #include "api/generate_call.h"
 #include "api/go_text.h"
 #include "api/ollama_request.h"
+#include "api/picture_call.h"
+#include "api/pictures.h"
 
 namespace bagel::api {
 namespace {
@@ -19,9 +23,6 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr std::string_view kDefaultPrompt = "Describe this image.";
-// No token is longer, so a text beyond this many bytes for each token cannot fit.
-constexpr int64_t kMaxTokenBytes = 256;
-
 // What is understood but contradicts itself or means something this model has no way to do.
 void CheckCombination(const GenerateRequest& request, const std::string& short_name) {
   if (request.raw && (request.has_template || !request.system.empty() || request.has_context)) {
@@ -35,27 +36,6 @@ void CheckCombination(const GenerateRequest& request, const std::string& short_n
   if (request.has_template) {
     throw Error(ErrorKind::kUnsupported, "template: the model has no prompt template");
   }
-}
-
-// Decodes the pictures under the budget; each picture's file is dropped once it is decoded.
-std::vector<Part> DecodePictures(GenerateRequest& request, const PictureLimits& limits,
-                                 BudgetShare& share) {
-  std::vector<Part> parts;
-  int64_t bytes = 0;
-  for (std::vector<std::byte>& file : request.images) {
-    try {
-      parts.emplace_back(DecodePicture(file, limits));
-    } catch (const Error& error) {
-      throw ApiError(400, error.what());
-    }
-    std::vector<std::byte>().swap(file);
-    bytes += static_cast<int64_t>(std::get<Picture>(parts.back()).rgb.size());
-    if (!share.GrowTo(bytes)) {
-      throw Error(ErrorKind::kUnavailable,
-                  "server busy, please try again.  too many pictures at once");
-    }
-  }
-  return parts;
 }
 
 TextRequest MakeTextRequest(GenerateRequest& request, std::vector<Part> parts, int num_predict) {
@@ -124,22 +104,24 @@ void OllamaApi::AddRoutes(Router& router) {
 void OllamaApi::Tags(const std::shared_ptr<HttpReply>& reply) const {
   const ModelInfo& info = engine_.info();
   ordered_json models = ordered_json::array();
-  for (const std::string& name : names_.Listed()) {
-    models.push_back({{"name", name},
-                      {"model", name},
-                      {"modified_at", FormatTime(info.modified_unix_ns)},
-                      {"size", info.bytes},
-                      {"digest", info.digest},
-                      {"details",
-                       {{"parent_model", ""},
-                        {"format", "safetensors"},
-                        {"family", "bagel"},
-                        {"families", {"bagel"}},
-                        {"parameter_size", ParameterSize(info.parameters)},
-                        {"quantization_level", info.quantization},
-                        {"context_length", info.context_tokens},
-                        {"embedding_length", info.hidden_size}}},
-                      {"capabilities", {"completion", "vision"}}});
+  for (const std::string& name : names_.Listed(info.picture.has_value())) {
+    models.push_back(
+        {{"name", name},
+         {"model", name},
+         {"modified_at", FormatTime(info.modified_unix_ns)},
+         {"size", info.bytes},
+         {"digest", info.digest},
+         {"details",
+          {{"parent_model", ""},
+           {"format", "safetensors"},
+           {"family", "bagel"},
+           {"families", {"bagel"}},
+           {"parameter_size", ParameterSize(info.parameters)},
+           {"quantization_level", info.quantization},
+           {"context_length", info.context_tokens},
+           {"embedding_length", info.hidden_size}}},
+         {"capabilities", names_.HasImageTag(name) ? ordered_json{"image"}
+                                                   : ordered_json{"completion", "vision"}}});
   }
   reply->Send(200, kJsonType, DumpJson({{"models", models}}));
 }
@@ -151,9 +133,6 @@ std::string OllamaApi::ServedName(const std::string* requested) const {
   }
   if (!names_.Matches(*requested)) {
     throw ApiError(404, "model '" + requested->substr(0, 200) + "' not found");
-  }
-  if (names_.HasImageTag(*requested)) {
-    throw Error(ErrorKind::kUnsupported, "model: making pictures (tag \"image\") is not supported");
   }
   return *requested;
 }
@@ -182,17 +161,16 @@ void OllamaApi::RunGenerate(HttpRequest http, const std::shared_ptr<HttpReply>& 
     reply->Send(200, kJsonType, DumpJson(line));
     return;
   }
-  const auto text_bytes =
-      static_cast<int64_t>(request.system.size() + (request.prompt ? request.prompt->size() : 0));
-  const int64_t context = engine_.info().context_tokens;
-  if (context > 0 && text_bytes / kMaxTokenBytes > context) {
-    throw Error(ErrorKind::kInvalidArgument, "prompt: " + std::to_string(text_bytes) +
-                                                 " bytes cannot fit into a context of " +
-                                                 std::to_string(context) + " tokens");
-  }
+  CheckTextBytes(request.system.size() + (request.prompt ? request.prompt->size() : 0) +
+                     request.picture.negative.value_or("").size(),
+                 engine_.info().context_tokens);
   BudgetShare share(picture_budget_);
-  std::vector<Part> parts = DecodePictures(request, options_.picture_limits, share);
+  std::vector<Part> parts = DecodePictures(request.images, options_.picture_limits, share);
   if (reply->cancelled()) {
+    return;
+  }
+  if (request.picture.WantsPicture() || ModelNames::HasImageTag(model)) {
+    Draw(std::move(request), model, std::move(parts), std::move(share), http.received, reply);
     return;
   }
   GenerateCall::Settings settings;
@@ -205,6 +183,35 @@ void OllamaApi::RunGenerate(HttpRequest http, const std::shared_ptr<HttpReply>& 
   const std::shared_ptr<Job> job =
       engine_.Submit(MakeTextRequest(request, std::move(parts), options_.num_predict),
                      [call](const Event& event) { call->On(event); });
+  reply->OnCancel([job] { job->Cancel(); });
+}
+
+void OllamaApi::Draw(GenerateRequest request, const std::string& model, std::vector<Part> parts,
+                     BudgetShare share, std::chrono::steady_clock::time_point received,
+                     const std::shared_ptr<HttpReply>& reply) {
+  constexpr int kOllamasLargest = 4096;
+  if (request.picture.width.value_or(0) > kOllamasLargest ||
+      request.picture.height.value_or(0) > kOllamasLargest) {
+    throw Error(ErrorKind::kInvalidArgument, "width and height must be <= 4096");
+  }
+  std::vector<Part> inputs;
+  if (!request.system.empty()) {
+    inputs.emplace_back(std::move(request.system));
+  }
+  std::move(parts.begin(), parts.end(), std::back_inserter(inputs));
+  inputs.emplace_back(request.prompt.value_or(""));
+  PictureRequest picture = MakePictureRequest(request.picture, std::move(inputs),
+                                              engine_.info().picture.value_or(PictureSize()));
+  picture.think = request.think;
+  PictureCall::Settings settings;
+  settings.model = model;
+  settings.stream = request.stream;
+  settings.recipe = RecipeOf(picture, engine_.info().name);
+  settings.received = received;
+  settings.submitted = std::chrono::steady_clock::now();
+  const auto call = std::make_shared<PictureCall>(reply, std::move(settings), std::move(share));
+  const std::shared_ptr<Job> job = engine_.SubmitPicture(
+      std::move(picture), [call](const PictureEvent& event) { call->On(event); });
   reply->OnCancel([job] { job->Cancel(); });
 }
 

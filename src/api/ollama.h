@@ -2,16 +2,19 @@
 #ifndef BAGEL_API_OLLAMA_H_
 #define BAGEL_API_OLLAMA_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/budget.h"
 #include "api/http_message.h"
 #include "api/http_reply.h"
 #include "api/names.h"
+#include "api/ollama_request.h"
 #include "api/router.h"
 #include "engine/engine.h"
 #include "formats/picture.h"
@@ -34,9 +37,14 @@ class OllamaApi {
   // One line for each endpoint: what is not listed there is 404.
   void AddRoutes(Router& router);
 
+  const std::shared_ptr<Budget>& picture_budget() const { return picture_budget_; }
+
  private:
   void Generate(HttpRequest http, const std::shared_ptr<HttpReply>& reply);
   void RunGenerate(HttpRequest http, const std::shared_ptr<HttpReply>& reply);
+  void Draw(GenerateRequest request, const std::string& model, std::vector<Part> parts,
+            BudgetShare share, std::chrono::steady_clock::time_point received,
+            const std::shared_ptr<HttpReply>& reply);
   void Tags(const std::shared_ptr<HttpReply>& reply) const;
   std::string ServedName(const std::string* requested) const;
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -37,39 +36,6 @@ bool BoolOf(const WireValue& value, std::string_view field) {
     FailType(value, field, "bool");
   }
   return *flag;
-}
-
-// The number as a double; nothing if it is past the range of one.
-std::optional<double> ToDouble(const WireNumber& number) {
-  double result = 0;
-  const char* const end = number.literal.data() + number.literal.size();
-  const auto [rest, error] = std::from_chars(number.literal.data(), end, result);
-  return error == std::errc() && rest == end ? std::optional(result) : std::nullopt;
-}
-
-// The number without its fraction, as Go converts a float64; nothing if int64 cannot hold it.
-std::optional<int64_t> ToInt(const WireNumber& number) {
-  int64_t exact = 0;
-  const char* const end = number.literal.data() + number.literal.size();
-  const auto [rest, error] = std::from_chars(number.literal.data(), end, exact);
-  if (error == std::errc() && rest == end) {
-    return exact;
-  }
-  const std::optional<double> value = ToDouble(number);
-  constexpr double kLimit = 9223372036854775808.0;
-  if (!value || !(*value > -kLimit && *value < kLimit)) {
-    return std::nullopt;
-  }
-  return static_cast<int64_t>(*value);
-}
-
-bool IsPositive(const WireValue& value, std::string_view field, const char* type) {
-  const auto* number = value.As<WireNumber>();
-  if (number == nullptr) {
-    FailType(value, field, type);
-  }
-  const std::optional<double> amount = ToDouble(*number);
-  return !amount || *amount > 0;
 }
 
 void ReadImages(GenerateRequest& request, const WireValue& value, std::size_t max_images) {
@@ -199,15 +165,18 @@ void ReadField(GenerateRequest& request, const std::string& field, const WireVal
   } else if (field == "context") {
     CheckContext(request, value);
   } else if (field == "width" || field == "height" || field == "steps") {
-    if (IsPositive(value, field, "int32")) {
-      throw Error(ErrorKind::kUnsupported, field + ": making pictures is not supported");
+    if (value.As<WireNumber>() == nullptr) {
+      FailType(value, field, "int32");
     }
+    ReadPictureField(field, value, request.picture);
   } else if (field == "options") {
     const auto* options = value.As<WireObject>();
     if (options == nullptr) {
       FailType(value, field, "map[string]interface {}");
     }
     request.options = *options;
+  } else {
+    ReadPictureField(field, value, request.picture);
   }
 }
 
@@ -309,11 +278,14 @@ void ApplyOption(GenerateRequest& request, const std::string& name, const WireVa
   if (name == "seed") {
     const int64_t seed = LongOption(name, value);
     request.seed = seed < 0 ? std::nullopt : std::optional(static_cast<uint64_t>(seed));
+    request.picture.seed = seed;
   } else if (name == "num_predict") {
     const int limit = IntOption(name, value);
     request.num_predict = limit > 0 ? limit : -1;
   } else if (name == "stop") {
     request.stop = StopOption(value);
+  } else {
+    ReadPictureField(name, value, request.picture);
   }
 }
 

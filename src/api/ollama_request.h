@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/picture_fields.h"
 #include "api/wire_json.h"
 #include "generate/sampling.h"
 
@@ -32,16 +33,18 @@ struct GenerateRequest {
   std::optional<uint64_t> seed;
   std::vector<std::string> stop;
   std::optional<int> num_predict;
+
+  PictureFields picture;  // from the top level and from the options
 };
 
 // Reads a request's JSON. Keys match without case, unknown ones and nulls are ignored, the last of
 // several wins. Throws Error with the text that Ollama answers (kInvalidArgument), kTooLarge for
 // more than `max_images` images, and kUnsupported for fields that would change the answer and that
-// this server does not have (format, logprobs, width, height, steps).
+// this server does not have (format, logprobs).
 GenerateRequest ParseGenerateRequest(std::string_view body, std::size_t max_images);
 
-// Fills sampling, seed, stop and num_predict from `options`. Unknown names and nulls are ignored.
-// Throws ApiError 500 for a wrong type, as Ollama does, and kInvalidArgument out of range.
+// Fills sampling, seed, stop, num_predict and picture from `options`. Unknown names and nulls are
+// ignored. Throws ApiError 500 for a wrong type, as Ollama does, and kInvalidArgument out of range.
 void ApplyOptions(GenerateRequest& request);
 
 }  // namespace bagel::api

@@ -61,7 +61,7 @@ TEST(GenerateRequest, MatchesKeysWithoutCaseAndTheLastWins) {
 
 TEST(GenerateRequest, IgnoresNullAnywhere) {
   const GenerateRequest request = Parse(R"({"model":null,"prompt":null,"images":null,"stream":null,
-      "format":null,"think":null,"keep_alive":null,"options":{"temperature":null,"stop":null},
+      "format":null,"think":null,"keep_alive":null,"options":{"temperature":null,"stop":null,"steps":null},
       "context":null,"suffix":null,"logprobs":null,"width":null})");
   EXPECT_TRUE(request.stream);
 }
@@ -143,8 +143,49 @@ TEST(GenerateRequest, NamesWhatItDoesNotDo) {
   EXPECT_EQ(ErrorOf(R"({"format": "yaml"})"),
             R"(400: invalid format: "yaml"; expected "json" or a valid JSON Schema object)");
   EXPECT_EQ(ErrorOf(R"({"logprobs": true})"), "501: logprobs: log probabilities are not supported");
-  EXPECT_EQ(ErrorOf(R"({"width": 512})"), "501: width: making pictures is not supported");
-  EXPECT_EQ(ErrorOf(R"({"width": 0, "logprobs": false})"), "no error");
+  EXPECT_EQ(ErrorOf(R"({"logprobs": false})"), "no error");
+}
+
+TEST(GenerateRequest, ReadsThePicturesSettings) {
+  const PictureFields fields = Parse(R"({"width": 512, "height": 0, "steps": 7.0, "cfg_renorm":
+      "channel", "options": {"seed": 5, "cfg_text_scale": 2.5, "cfg_img_scale": 1, "cfg_interval":
+      [0.1, 0.9], "timestep_shift": 2, "cfg_renorm_min": 0.5, "taylorseer": true,
+      "negative_prompt": "blur"}})")
+                                   .picture;
+  EXPECT_TRUE(fields.WantsPicture());
+  const PictureRequest request = MakePictureRequest(fields, {std::string("x")}, {256, 192});
+  EXPECT_EQ(request.size, (PictureSize{512, 192}));
+  EXPECT_EQ(request.seed, 5U);
+  EXPECT_EQ(request.negative, "blur");
+  const FlowSettings expected{7, 2, 2.5, 1, 0.1, 0.9, Renorm::kChannel, 0.5, true};
+  EXPECT_EQ(request.flow, expected);
+  EXPECT_FALSE(
+      Parse(R"({"width": 0, "steps": null, "options": {"seed": 3}})").picture.WantsPicture());
+}
+
+TEST(GenerateRequest, PicturesToChangeHaveTheirOwnDefaults) {
+  EXPECT_EQ(MakePictureRequest({}, {Picture{1, 1, {0, 0, 0}}, std::string("x")}, {}).flow,
+            EditFlowSettings());
+  EXPECT_EQ(MakePictureRequest({}, {std::string("x")}, {}).flow, FlowSettings());
+  PictureFields zero_seed;
+  zero_seed.seed = 0;
+  EXPECT_FALSE(MakePictureRequest(zero_seed, {std::string("x")}, {}).seed);
+}
+
+TEST(GenerateRequest, NamesWrongPictureSettings) {
+  EXPECT_EQ(ErrorOf(R"({"width": "x"})"),
+            "400: json: cannot unmarshal string into Go struct field GenerateRequest.width of type "
+            "int32");
+  EXPECT_EQ(ErrorOf(R"({"steps": 1e400})"),
+            "400: steps is 1e400, expected a whole number from -2147483647 to 2147483647");
+  EXPECT_EQ(ErrorOf(R"({"options": {"cfg_text_scale": "NaN"}})"),
+            "400: cfg_text_scale is \"NaN\", expected a number");
+  EXPECT_EQ(ErrorOf(R"({"options": {"cfg_interval": [1]}})"),
+            "400: cfg_interval is array, expected two numbers");
+  EXPECT_EQ(ErrorOf(R"({"options": {"cfg_renorm": "x"}})"),
+            "400: cfg renorm 'x' is not one of global, channel, text_channel");
+  EXPECT_EQ(ErrorOf(R"({"options": {"taylorseer": 3}})"),
+            "400: taylorseer is 3, expected true or false");
 }
 
 TEST(GoText, ChecksDurations) {

@@ -5,9 +5,10 @@
 namespace bagel::api {
 namespace {
 
-Router RoutesOf(OllamaApi& ollama) {
+Router RoutesOf(OllamaApi& ollama, OpenAiApi& openai) {
   Router router;
   ollama.AddRoutes(router);
+  openai.AddRoutes(router);
   return router;
 }
 
@@ -19,7 +20,8 @@ ServerOptions WithErrorBody(ServerOptions options) {
 }  // namespace
 
 Service::Service(Engine& engine, OllamaOptions ollama, ServerOptions http)
-    : ollama_(engine, std::move(ollama)),
-      http_(WithErrorBody(std::move(http)), RoutesOf(ollama_)) {}
+    : ollama_(engine, ollama),
+      openai_(engine, std::move(ollama), ollama_.picture_budget()),
+      http_(WithErrorBody(std::move(http)), RoutesOf(ollama_, openai_)) {}
 
 }  // namespace bagel::api

@@ -1,4 +1,4 @@
-// The whole server: an engine behind Ollama's API.
+// The whole server: an engine behind Ollama's API and OpenAI's picture endpoints.
 #ifndef BAGEL_API_SERVE_H_
 #define BAGEL_API_SERVE_H_
 
@@ -6,6 +6,7 @@
 
 #include "api/http_server.h"
 #include "api/ollama.h"
+#include "api/openai.h"
 #include "engine/engine.h"
 
 namespace bagel::api {
@@ -19,6 +20,7 @@ class Service {
 
  private:
   OllamaApi ollama_;
+  OpenAiApi openai_;
   HttpServer http_;
 };
 

@@ -93,5 +93,44 @@ TEST(Fuzz, BrokenJson) {
   EXPECT_LT(answered, rounds);
 }
 
+TEST(Fuzz, BrokenPictureRequests) {
+  TestServer server;
+  std::mt19937 random(Seed(3));
+  const std::string ollama = R"({"prompt":"a","width":128,"height":128,"steps":3,"stream":true,)"
+                             R"("images":[")" +
+                             PngBase64(4, 4) +
+                             R"("],"options":{"cfg_interval":[0,1],"seed":1,"cfg_renorm":"global",)"
+                             R"("cfg_text_scale":2,"negative_prompt":"b"}})";
+  const std::string openai = R"({"prompt":"a","n":2,"size":"128x128","stream":true,"steps":3,)"
+                             R"("partial_images":2,"output_format":"jpeg","images":[)"
+                             R"({"image_url":"data:image/png;base64,)" +
+                             PngBase64(4, 4) + R"("}]})";
+  const std::string form =
+      "--b\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\na\r\n--b\r\n"
+      "Content-Disposition: form-data; name=\"image[]\"; filename=\"upload\"\r\n"
+      "Content-Type: application/octet-stream\r\n\r\n" +
+      PngBytes(4, 4) +
+      "\r\n--b\r\nContent-Disposition: form-data; name=\"steps\"\r\n\r\n3\r\n--b--\r\n";
+  TestClient client(server.port());
+  int answered = 0;
+  const int rounds = Rounds(1500);
+  for (int i = 0; i < rounds; ++i) {
+    if (i % 3 == 0) {
+      client.Send(PostText("/api/generate", Mutate(ollama, random)));
+    } else if (i % 3 == 1) {
+      client.Send(PostText("/v1/images/edits", Mutate(openai, random)));
+    } else {
+      client.Send(PostText("/v1/images/edits", Mutate(form, random),
+                           "Content-Type: multipart/form-data; boundary=b\r\n"));
+    }
+    const TestResponse response = client.Read();
+    ASSERT_TRUE(response.complete);
+    answered += response.status == 200 ? 1 : 0;
+  }
+  EXPECT_GT(answered, 0);
+  EXPECT_LT(answered, rounds);
+  EXPECT_TRUE(Eventually([&] { return server.engine.ended() == server.engine.submitted(); }));
+}
+
 }  // namespace
 }  // namespace bagel::api

@@ -27,18 +27,28 @@ struct TestServer {
 
   uint16_t port() { return service.http().port(); }
   TestResponse Post(std::string_view body, std::string_view headers = "") {
-    return Fetch(port(), PostText("/api/generate", body, headers));
+    return PostTo("/api/generate", body, headers);
+  }
+  TestResponse PostTo(std::string_view path, std::string_view body, std::string_view headers = "") {
+    return Fetch(port(), PostText(path, body, headers));
   }
 
   FakeEngine engine;
   Service service;
 };
 
-inline std::string PngBase64(int width, int height) {
+inline std::vector<std::byte> PngFile(int width, int height) {
   Picture picture{width, height, {}};
   picture.rgb.assign(static_cast<size_t>(width) * static_cast<size_t>(height) * 3, 200);
-  return EncodeBase64(EncodePng(picture));
+  return EncodePng(picture);
 }
+
+inline std::string PngBytes(int width, int height) {
+  const std::vector<std::byte> file = PngFile(width, height);
+  return {reinterpret_cast<const char*>(file.data()), file.size()};
+}
+
+inline std::string PngBase64(int width, int height) { return EncodeBase64(PngFile(width, height)); }
 
 // The request of the project's story.
 inline std::string StoryRequest() {

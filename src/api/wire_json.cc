@@ -1,6 +1,7 @@
 #include "api/wire_json.h"
 
 #include <array>
+#include <charconv>
 #include <cstdint>
 #include <utility>
 
@@ -293,6 +294,28 @@ class Reader {
 
 WireValue ReadWireJson(std::string_view text, const WireLimits& limits) {
   return Reader(text, limits).ReadFirst();
+}
+
+std::optional<double> ToDouble(const WireNumber& number) {
+  double result = 0;
+  const char* const end = number.literal.data() + number.literal.size();
+  const auto [rest, error] = std::from_chars(number.literal.data(), end, result);
+  return error == std::errc() && rest == end ? std::optional(result) : std::nullopt;
+}
+
+std::optional<int64_t> ToInt(const WireNumber& number) {
+  int64_t exact = 0;
+  const char* const end = number.literal.data() + number.literal.size();
+  const auto [rest, error] = std::from_chars(number.literal.data(), end, exact);
+  if (error == std::errc() && rest == end) {
+    return exact;
+  }
+  const std::optional<double> value = ToDouble(number);
+  constexpr double kLimit = 9223372036854775808.0;
+  if (!value || !(*value > -kLimit && *value < kLimit)) {
+    return std::nullopt;
+  }
+  return static_cast<int64_t>(*value);
 }
 
 const char* WireKind(const WireValue& value) {

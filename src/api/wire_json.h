@@ -4,6 +4,8 @@
 #define BAGEL_API_WIRE_JSON_H_
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -46,6 +48,12 @@ struct WireLimits {
 // in strings become U+FFFD. Throws Error: kInvalidArgument with Go's text, kTooLarge past a limit
 // on values. An empty text is "missing request body".
 WireValue ReadWireJson(std::string_view text, const WireLimits& limits = {});
+
+// The number as a double; nothing if it is past the range of one or no number.
+std::optional<double> ToDouble(const WireNumber& number);
+
+// The number without its fraction, as Go converts a float64; nothing if int64 cannot hold it.
+std::optional<int64_t> ToInt(const WireNumber& number);
 
 // Go's word for the kind of a value: "string", "number", "bool", "array", "object", "null".
 const char* WireKind(const WireValue& value);

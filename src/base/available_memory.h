@@ -7,8 +7,8 @@
 namespace bagel {
 
 // Bytes that the system can give without swapping, file caches that can be dropped included
-// (MemAvailable of /proc/meminfo), and no more than the memory limit of this process's control group
-// leaves. 0 if unknown.
+// (MemAvailable of /proc/meminfo), and no more than the memory limit of this process's control
+// group leaves. 0 if unknown.
 size_t AvailableMemory();
 
 }  // namespace bagel

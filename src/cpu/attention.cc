@@ -129,15 +129,14 @@ void CpuAttention::Append(const Step& step, const KvLayer& cache, const Tensor& 
     const Span& span = *task.span;
     const int64_t head = index % heads;
     const int64_t page = span.pages[static_cast<size_t>(task.page)];
-    const int64_t base = (page * heads + head) * kBlock * dim;
-    T* keys = static_cast<T*>(cache.k) + base;
-    T* values = static_cast<T*>(cache.v) + base;
+    T* keys = cache.KeyPage<T>(page) + head * kBlock * dim;
+    T* values = cache.ValuePage<T>(page) + head * kBlock * dim;
     const int64_t first = std::max(span.past, task.page * kBlock);
     const int64_t last = std::min(span.past + span.rows, (task.page + 1) * kBlock);
     // Weights of 0 are multiplied with what lies behind the last token: it must be finite.
     if (first % kBlock == 0) std::fill_n(values, kBlock * dim, T(0));
     for (int64_t token = first; token < last; ++token) {
-      const int64_t row = span.first_row + token - span.past, slot = token % kBlock;
+      const int64_t row = span.Row(token - span.past), slot = token % kBlock;
       ConvertRow(k.f32(row) + head * dim, dim, keys + slot * dim);
       const float* from = v.f32(row) + head * dim;
       for (int64_t i = 0; i < dim; ++i) values[i * kBlock + slot] = ConvertOne(from + i, T());
@@ -172,15 +171,14 @@ void CpuAttention::Attend(const Step& step, const KvLayer& cache, const Tensor& 
       const int64_t row = (first + m) / group;
       const int64_t offset = (kv_head * group + (first + m) % group) * dim;
       const auto slot = static_cast<size_t>(m);
-      columns.q[slot] = q.f32(span->first_row + row) + offset;
-      columns.y[slot] = y.f32(span->first_row + row) + offset;
+      columns.q[slot] = q.f32(span->Row(row)) + offset;
+      columns.y[slot] = y.f32(span->Row(row)) + offset;
       columns.keys[slot] = span->past + (span->causal ? row + 1 : span->rows);
     }
     const auto block_at = [&, span = span, head = kv_head](int64_t block) {
       const int64_t page = span->pages[static_cast<size_t>(block)];
-      const int64_t base = (page * cache.kv_heads + head) * kBlock * dim;
-      return KeyValueBlock<T>{static_cast<const T*>(cache.k) + base,
-                              static_cast<const T*>(cache.v) + base};
+      const int64_t base = head * kBlock * dim;
+      return KeyValueBlock<T>{cache.KeyPage<T>(page) + base, cache.ValuePage<T>(page) + base};
     };
     AttendColumns<T>(columns, dim, block_at, thread);
   });

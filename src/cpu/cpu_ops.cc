@@ -7,9 +7,11 @@
 
 #include "base/thread_pool.h"
 #include "cpu/attention.h"
+#include "cpu/conv.h"
 #include "cpu/linear.h"
 #include "cpu/memory.h"
 #include "cpu/nf4.h"
+#include "cpu/plain_rows.h"
 #include "cpu/roofs.h"
 #include "cpu/row_ops.h"
 #include "cpu/tile.h"
@@ -24,7 +26,8 @@ class CpuOps final : public Ops {
       : pool_(options.threads),
         bf16_(!options.exact && HasBF16Products()),
         linear_(pool_, bf16_, !options.exact && HasNf4Bytes()),
-        attention_(pool_) {}
+        attention_(pool_),
+        conv_(pool_, bf16_) {}
 
   std::string Name() const override {
     return "cpu (" + std::to_string(pool_.threads()) +
@@ -42,6 +45,9 @@ class CpuOps final : public Ops {
   }
   void CopyToHost(void* host, const void* device, size_t bytes) override {
     if (bytes > 0) std::memcpy(host, device, bytes);
+  }
+  void CopyOnDevice(void* to, const void* from, size_t bytes) override {
+    if (bytes > 0) std::memcpy(to, from, bytes);
   }
 
  private:
@@ -86,6 +92,47 @@ class CpuOps final : public Ops {
 
   void DoGeluTanh(const Tensor& x) override {
     ForRows(x, [&](int64_t row) { GeluTanhRow(x.f32(row), x.cols); });
+  }
+
+  void DoSilu(const Tensor& x) override {
+    ForRows(x, [&](int64_t row) { SiluRow(x.f32(row), x.cols); });
+  }
+
+  void DoCopy(const Tensor& y, const Tensor& x) override {
+    ForRows(x, [&](int64_t row) {
+      if (x.dtype == y.dtype) {
+        const auto bytes = static_cast<size_t>(x.cols) * DTypeSize(x.dtype);
+        std::memcpy(y.Rows(row, 1).data, x.Rows(row, 1).data, bytes);
+      } else if (y.dtype == DType::kBF16) {
+        ConvertToBF16(x.f32(row), x.cols, y.row<uint16_t>(row));
+      } else {
+        BlendRow(y.f32(row), x.row<uint16_t>(row), x.cols, 0.0f, 1.0f);
+      }
+    });
+  }
+
+  void DoBlend(const Tensor& y, const Tensor& x, float keep, float factor) override {
+    ForRows(x, [&](int64_t row) {
+      if (x.dtype == DType::kBF16)
+        BlendRow(y.f32(row), x.row<uint16_t>(row), x.cols, keep, factor);
+      else
+        BlendRow(y.f32(row), x.f32(row), x.cols, keep, factor);
+    });
+  }
+
+  void DoConv2d(const Tensor& y, const Tensor& x, const Weight& weight,
+                const ConvGeometry& geometry, const Tensor& factors, bool add) override {
+    conv_.Run(y, x, weight, geometry, factors, add);
+  }
+
+  void DoGroupMoments(const Tensor& y, const Tensor& x, int64_t groups) override {
+    MeasureGroups(pool_, x, groups, y.f32(0), y.f32(1));
+  }
+
+  void DoScaleShift(const Tensor& y, const Tensor& x, const Tensor& factors) override {
+    ForRows(x, [&](int64_t row) {
+      ScaleShiftRow(y.f32(row), x.f32(row), factors.f32(0), factors.f32(1), x.cols);
+    });
   }
 
   void DoSwiGlu(const Tensor& y, const Tensor& gate, const Tensor& up) override {
@@ -159,6 +206,7 @@ class CpuOps final : public Ops {
   bool bf16_;
   CpuLinear linear_;
   CpuAttention attention_;
+  CpuConv conv_;
   std::vector<float> rope_;
   int64_t rope_dim_ = 0;
   float rope_theta_ = 0;

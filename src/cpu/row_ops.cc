@@ -106,6 +106,16 @@ void GeluTanhRow(float* x, int64_t count) {
       [&](int64_t i) { x[i] *= SigmoidScalar(x[i] * (kTwice + kCubic * x[i] * x[i])); });
 }
 
+void SiluRow(float* x, int64_t count) {
+  ForRow(
+      count,
+      [&](int64_t i) {
+        const V v = hn::LoadU(kTag, x + i);
+        hn::StoreU(hn::Mul(v, Sigmoid(v)), kTag, x + i);
+      },
+      [&](int64_t i) { x[i] *= SigmoidScalar(x[i]); });
+}
+
 void SwiGluRow(float* y, const float* gate, const float* up, int64_t count) {
   ForRow(
       count,
@@ -183,6 +193,7 @@ namespace bagel {
 HWY_EXPORT(RmsNormRow);
 HWY_EXPORT(LayerNormRow);
 HWY_EXPORT(GeluTanhRow);
+HWY_EXPORT(SiluRow);
 HWY_EXPORT(SwiGluRow);
 HWY_EXPORT(RotateRow);
 HWY_EXPORT(SoftmaxBlock);
@@ -196,6 +207,7 @@ void LayerNormRow(float* y, const float* x, const float* weight, const float* bi
   HWY_DYNAMIC_DISPATCH(LayerNormRow)(y, x, weight, bias, count, eps);
 }
 void GeluTanhRow(float* x, int64_t count) { HWY_DYNAMIC_DISPATCH(GeluTanhRow)(x, count); }
+void SiluRow(float* x, int64_t count) { HWY_DYNAMIC_DISPATCH(SiluRow)(x, count); }
 void SwiGluRow(float* y, const float* gate, const float* up, int64_t count) {
   HWY_DYNAMIC_DISPATCH(SwiGluRow)(y, gate, up, count);
 }

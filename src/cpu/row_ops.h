@@ -16,6 +16,9 @@ void LayerNormRow(float* y, const float* x, const float* weight, const float* bi
 // x = x * sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)), which is the tanh form of GELU.
 void GeluTanhRow(float* x, int64_t count);
 
+// x = x * sigmoid(x).
+void SiluRow(float* x, int64_t count);
+
 // y = gate * sigmoid(gate) * up; y may be either.
 void SwiGluRow(float* y, const float* gate, const float* up, int64_t count);
 

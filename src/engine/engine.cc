@@ -7,10 +7,12 @@
 #include <deque>
 #include <future>
 #include <mutex>
+#include <random>
 #include <thread>
 #include <utility>
 
 #include "engine/devices.h"
+#include "engine/picture_session.h"
 #include "engine/scheduler.h"
 #include "engine/session.h"
 #include "model/bagel.h"
@@ -68,8 +70,7 @@ class TextEngine final : public Engine {
         protocol_(ProtocolIds::From(tokenizer_)),
         ops_(MakeDevice(options.device, options.threads, options.exact)),
         weights_(options.model, config_, *ops_),
-        pool_(*ops_, config_.llm,
-              options.max_sessions * ((context_tokens_ + kKvPageTokens - 1) / kKvPageTokens)),
+        pool_(*ops_, config_.llm, PoolPages()),
         model_(*ops_, config_, weights_.weights(), {protocol_.vision_start, protocol_.vision_end},
                LargestStep()) {
     if (tokenizer_.size() > config_.llm.vocabulary)
@@ -101,11 +102,23 @@ class TextEngine final : public Engine {
     auto job = std::make_shared<Job>();
     {
       std::lock_guard lock(mutex_);
-      if (stopping_) throw Error(ErrorKind::kUnavailable, "the server is shutting down");
-      if (queue_.size() >= static_cast<size_t>(options_.max_queue))
-        throw Error(ErrorKind::kUnavailable,
-                    "server busy, please try again.  maximum pending requests exceeded");
+      CheckRoom();
       queue_.push_back({std::move(request), std::move(handler), job, Clock::now()});
+    }
+    wake_.notify_all();
+    return job;
+  }
+
+  std::shared_ptr<Job> SubmitPicture(PictureRequest request, PictureHandler handler) override {
+    if (!weights_.drawing_missing().empty())
+      throw Error(ErrorKind::kUnsupported, weights_.drawing_missing());
+    CheckPictureRequest(request, config_);
+    auto job = std::make_shared<Job>();
+    if (!request.seed) request.seed = std::random_device{}();
+    {
+      std::lock_guard lock(mutex_);
+      CheckRoom();
+      pictures_.push_back({std::move(request), std::move(handler), job, Clock::now()});
     }
     wake_.notify_all();
     return job;
@@ -114,6 +127,23 @@ class TextEngine final : public Engine {
   const ModelInfo& info() const override { return info_; }
 
  private:
+  // Throws kUnavailable unless one more request may wait.
+  void CheckRoom() const {
+    if (stopping_) throw Error(ErrorKind::kUnavailable, "the server is shutting down");
+    if (queue_.size() + pictures_.size() >= static_cast<size_t>(options_.max_queue))
+      throw Error(ErrorKind::kUnavailable,
+                  "server busy, please try again.  maximum pending requests exceeded");
+  }
+
+  // Room for the texts' contexts, and for a picture's: the full one, and two that share most of it.
+  int64_t PoolPages() const {
+    const int64_t session = (context_tokens_ + kKvPageTokens - 1) / kKvPageTokens;
+    if (!weights_.drawing_missing().empty()) return options_.max_sessions * session;
+    constexpr int64_t kPartlyFilled = 8;
+    const int64_t pictures = (MostPictureTokens(config_) + kKvPageTokens - 1) / kKvPageTokens;
+    return (options_.max_sessions + 2) * session + pictures + kPartlyFilled;
+  }
+
   int64_t LargestStep() const {
     return std::max<int64_t>(config_.MaxImageRows(), kPrefillChunkTokens);
   }
@@ -129,31 +159,82 @@ class TextEngine final : public Engine {
     info_.hidden_size = config_.llm.hidden;
     info_.modified_unix_ns = ModifiedUnixNanoseconds(weights_.checkpoint().files()[0].path());
     info_.digest = Digest(weights_.checkpoint());
+    if (weights_.drawing_missing().empty()) info_.picture = DrawnSize({}, config_);
     info_.load_ms = std::chrono::duration<double, std::milli>(Clock::now() - load_started_).count();
   }
 
-  // The worker: takes in what waits, chooses a step, runs it, hands out what came of it.
+  // The worker: takes in what waits, chooses whose turn it is, works, hands out what came of it.
   void Work() {
     std::vector<std::unique_ptr<Session>> sessions;
     bool last_was_prefill = false;
+    TurnState turn;
     while (TakeIn(sessions)) {
-      for (const auto& session : sessions) {
-        if (session->job().cancelled()) session->Finish(FinishReason::kCancelled);
+      EndCancelled(sessions);
+      turn.text_waits = !sessions.empty();
+      turn.text_before_first =
+          std::any_of(sessions.begin(), sessions.end(),
+                      [](const auto& session) { return session->before_first_word(); });
+      const Clock::time_point begin = Clock::now();
+      const auto elapsed_ms = [&] {
+        return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+      };
+      if (picture_ && IsPicturesTurn(turn)) {
+        RunPicture();
+        turn.picture_ms = elapsed_ms();
+        turn.text_ms = 0;
+      } else if (!sessions.empty()) {
+        RunTexts(sessions, last_was_prefill);
+        turn.text_ms += elapsed_ms();
       }
-      std::erase_if(sessions, [](const auto& session) { return session->done(); });
-      if (sessions.empty()) continue;
-      std::vector<Phase> phases;
-      for (const auto& session : sessions) phases.push_back(session->phase());
-      std::vector<Session*> chosen;
-      for (const size_t index : ChooseStep(phases, last_was_prefill))
-        chosen.push_back(sessions[index].get());
-      last_was_prefill = chosen[0]->phase() == Phase::kPrefill;
-      RunStep(chosen);
-      std::erase_if(sessions, [](const auto& session) { return session->done(); });
     }
     const Error error(ErrorKind::kUnavailable, "the server is shutting down");
     for (const auto& session : sessions) session->Fail(error);
     for (const QueuedRequest& queued : queue_) FailQueued(queued, error);
+    if (picture_) picture_->Fail(error);
+    for (const QueuedPicture& queued : pictures_) FailQueued(queued, error);
+  }
+
+  void EndCancelled(std::vector<std::unique_ptr<Session>>& sessions) {
+    for (const auto& session : sessions) {
+      if (session->job().cancelled()) session->Finish(FinishReason::kCancelled);
+    }
+    std::erase_if(sessions, [](const auto& session) { return session->done(); });
+    if (picture_ && picture_->job().cancelled()) picture_->Cancel();
+    if (picture_ && picture_->done()) EndPicture();
+  }
+
+  void RunTexts(std::vector<std::unique_ptr<Session>>& sessions, bool& last_was_prefill) {
+    std::vector<Phase> phases;
+    for (const auto& session : sessions) phases.push_back(session->phase());
+    std::vector<Session*> chosen;
+    for (const size_t index : ChooseStep(phases, last_was_prefill))
+      chosen.push_back(sessions[index].get());
+    last_was_prefill = chosen[0]->phase() == Phase::kPrefill;
+    RunStep(chosen);
+    std::erase_if(sessions, [](const auto& session) { return session->done(); });
+  }
+
+  void RunPicture() {
+    picture_->Step([this] { return stopping_ || picture_->job().cancelled(); });
+    if (picture_->done()) EndPicture();
+  }
+
+  void EndPicture() {
+    picture_.reset();
+    model_.ReleaseDrawing();
+  }
+
+  // One picture at a time: its memory is the largest there is.
+  void TakePictureIn(QueuedPicture queued) {
+    const QueuedPicture answer{{}, queued.handler, queued.job, {}};
+    try {
+      picture_ = std::make_unique<PictureSession>(std::move(queued), model_, *ops_, pool_,
+                                                  tokenizer_, protocol_, context_tokens_);
+    } catch (const Error& error) {
+      FailQueued(answer, error);
+    } catch (const std::bad_alloc&) {
+      FailQueued(answer, Error(ErrorKind::kOutOfMemory, "no memory to prepare the picture"));
+    }
   }
 
   // Waits for work and moves waiting requests into free places. False when it is time to stop.
@@ -162,8 +243,18 @@ class TextEngine final : public Engine {
       QueuedRequest queued;
       {
         std::unique_lock lock(mutex_);
-        wake_.wait(lock, [&] { return stopping_ || !queue_.empty() || !sessions.empty(); });
+        wake_.wait(lock, [&] {
+          return stopping_ || !queue_.empty() || !sessions.empty() || picture_ ||
+                 !pictures_.empty();
+        });
         if (stopping_) return false;
+        if (!picture_ && !pictures_.empty()) {
+          QueuedPicture picture = std::move(pictures_.front());
+          pictures_.pop_front();
+          lock.unlock();
+          TakePictureIn(std::move(picture));
+          continue;
+        }
         if (queue_.empty() || sessions.size() >= static_cast<size_t>(options_.max_sessions))
           return true;
         queued = std::move(queue_.front());
@@ -175,15 +266,16 @@ class TextEngine final : public Engine {
         sessions.push_back(std::make_unique<Session>(std::move(queued), config_, tokenizer_,
                                                      protocol_, pool_, context_tokens_));
       } catch (const Error& error) {
-        FailQueued({{}, handler, job, {}}, error);
+        FailQueued(QueuedRequest{{}, handler, job, {}}, error);
       } catch (const std::bad_alloc&) {
-        FailQueued({{}, handler, job, {}},
+        FailQueued(QueuedRequest{{}, handler, job, {}},
                    Error(ErrorKind::kOutOfMemory, "no memory to prepare the request"));
       }
     }
   }
 
-  static void FailQueued(const QueuedRequest& queued, const Error& error) {
+  template <typename Queued>
+  static void FailQueued(const Queued& queued, const Error& error) {
     try {
       queued.handler(error);
     } catch (...) {
@@ -241,6 +333,8 @@ class TextEngine final : public Engine {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<QueuedRequest> queue_;
+  std::deque<QueuedPicture> pictures_;
+  std::unique_ptr<PictureSession> picture_;  // the worker's
   std::atomic<bool> stopping_{false};
   std::thread worker_;
 };
@@ -259,6 +353,10 @@ const char* FinishReasonName(FinishReason reason) {
   return "?";
 }
 
+std::shared_ptr<Job> Engine::SubmitPicture(PictureRequest, PictureHandler) {
+  throw Error(ErrorKind::kUnsupported, "this engine draws no pictures");
+}
+
 std::unique_ptr<Engine> Engine::Load(const EngineOptions& options) {
   if (options.max_sessions < 1 || options.max_sessions > 64)
     throw Error(ErrorKind::kInvalidArgument,
@@ -273,6 +371,22 @@ TextResult Engine::Run(TextRequest request, const std::function<void(const TextP
     if (const auto* piece = std::get_if<TextPiece>(&event)) {
       if (on_piece) on_piece(*piece);
     } else if (auto* result = std::get_if<TextResult>(&event)) {
+      promise->set_value(std::move(*result));
+    } else {
+      promise->set_exception(std::make_exception_ptr(std::get<Error>(event)));
+    }
+  });
+  return future.get();
+}
+
+PictureResult Engine::Draw(PictureRequest request,
+                           const std::function<void(const PictureProgress&)>& on_progress) {
+  auto promise = std::make_shared<std::promise<PictureResult>>();
+  std::future<PictureResult> future = promise->get_future();
+  SubmitPicture(std::move(request), [promise, on_progress](PictureEvent event) {
+    if (const auto* progress = std::get_if<PictureProgress>(&event)) {
+      if (on_progress) on_progress(*progress);
+    } else if (auto* result = std::get_if<PictureResult>(&event)) {
       promise->set_value(std::move(*result));
     } else {
       promise->set_exception(std::make_exception_ptr(std::get<Error>(event)));

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "engine/request.h"
@@ -33,6 +34,7 @@ struct ModelInfo {
   int64_t modified_unix_ns = 0;  // of ema.safetensors
   std::string digest;            // 64 hex digits that change with the files (names, sizes, times)
   double load_ms = 0;
+  std::optional<PictureSize> picture;  // drawn where a request names no size; none: cannot draw
 };
 
 // One submitted request. Dropping it does not cancel it.
@@ -43,8 +45,13 @@ class Job {
   void Cancel() { cancelled_ = true; }
   bool cancelled() const { return cancelled_; }
 
+  // The next progress of a picture carries a preview.
+  void AskPreview() { preview_wished_ = true; }
+  bool TakePreviewWish() { return preview_wished_.exchange(false); }
+
  private:
   std::atomic<bool> cancelled_{false};
+  std::atomic<bool> preview_wished_{false};
 };
 
 class Engine {
@@ -59,11 +66,17 @@ class Engine {
   // requests exceeded") when the queue is full. What goes wrong later arrives as an Error event.
   virtual std::shared_ptr<Job> Submit(TextRequest request, EventHandler handler) = 0;
 
+  // The same for a picture. Throws kUnsupported where the checkpoint has no drawing half, and
+  // kInvalidArgument for settings, sizes or inputs that cannot be drawn.
+  virtual std::shared_ptr<Job> SubmitPicture(PictureRequest request, PictureHandler handler);
+
   virtual const ModelInfo& info() const = 0;
 
   // Submit and wait; `on_piece` (may be empty) is called on the worker thread. Throws the Error
   // that the request ended with.
   TextResult Run(TextRequest request, const std::function<void(const TextPiece&)>& on_piece);
+  PictureResult Draw(PictureRequest request,
+                     const std::function<void(const PictureProgress&)>& on_progress);
 };
 
 }  // namespace bagel

@@ -14,4 +14,10 @@ std::vector<size_t> ChooseStep(std::span<const Phase> phases, bool last_was_pref
   return {static_cast<size_t>(prefill - phases.begin())};
 }
 
+bool IsPicturesTurn(const TurnState& state) {
+  constexpr double kNewcomersShare = 4;
+  if (!state.text_waits) return true;
+  return state.text_ms > state.picture_ms * (state.text_before_first ? kNewcomersShare : 1);
+}
+
 }  // namespace bagel

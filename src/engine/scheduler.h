@@ -21,6 +21,18 @@ enum class Phase { kPrefill, kDecode };
 //    nor do they keep a newcomer waiting.
 std::vector<size_t> ChooseStep(std::span<const Phase> phases, bool last_was_prefill);
 
+// Whether the next turn is the picture's, where a picture waits beside texts.
+struct TurnState {
+  bool text_waits = false;         // a text has work to do
+  bool text_before_first = false;  // a text has not come to its first word
+  double text_ms = 0;              // the texts' work since the picture's last unit
+  double picture_ms = 0;           // how long that unit took
+};
+
+// A text before its first word goes first, so that it waits for one unit at most; otherwise texts
+// and picture get equal time. Newcomers without end get four fifths, so that the picture goes on.
+bool IsPicturesTurn(const TurnState& state);
+
 }  // namespace bagel
 
 #endif  // BAGEL_ENGINE_SCHEDULER_H_

@@ -24,5 +24,13 @@ TEST(SchedulerTest, TakesTurns) {
   EXPECT_THAT(ChooseStep(std::vector{D, P, D, P}, true), ElementsAre(0, 2));
 }
 
+TEST(SchedulerTest, APictureWaitsForFirstWordsAndSharesTheTime) {
+  EXPECT_TRUE(IsPicturesTurn({false, false, 0, 1000}));
+  EXPECT_FALSE(IsPicturesTurn({true, true, 3000, 1000}));
+  EXPECT_TRUE(IsPicturesTurn({true, true, 4001, 1000}));
+  EXPECT_FALSE(IsPicturesTurn({true, false, 900, 1000}));
+  EXPECT_TRUE(IsPicturesTurn({true, false, 1001, 1000}));
+}
+
 }  // namespace
 }  // namespace bagel

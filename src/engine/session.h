@@ -41,6 +41,7 @@ class Session {
   const Job& job() const { return *job_; }
   Phase phase() const { return block_ < blocks_.size() ? Phase::kPrefill : Phase::kDecode; }
   bool done() const { return done_; }
+  bool before_first_word() const { return result_.generated_tokens == 0; }
 
   // The next rows of this request: a chunk of its prompt, or the token generated last.
   StepInput NextInput();

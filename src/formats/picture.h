@@ -42,6 +42,10 @@ using PictureTexts = std::vector<std::pair<std::string, std::string>>;
 // 8-bit RGB PNG with one iTXt chunk per text.
 std::vector<std::byte> EncodePng(const Picture& picture, const PictureTexts& texts = {});
 
+// The texts of a PNG file's uncompressed iTXt chunks; none for other files. Throws kCorrupt for a
+// PNG file that is cut off.
+PictureTexts ReadPngTexts(std::span<const std::byte> bytes);
+
 // Baseline JPEG with 4:2:0 chroma; `quality` from 1 to 100. Throws kTooLarge past 65500 pixels a
 // side.
 std::vector<std::byte> EncodeJpeg(const Picture& picture, int quality);

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <new>
 #include <string_view>
+#include <utility>
 
 #include "base/utf8.h"
 #include "formats/exif.h"
@@ -200,7 +201,38 @@ std::string TextChunk(const std::string& key, const std::string& value) {
   return chunk;
 }
 
+// The key and text of an iTXt chunk's data; an empty key for a compressed or broken one.
+std::pair<std::string, std::string> ParseTextChunk(std::string_view data) {
+  const size_t key_end = data.find('\0');
+  if (key_end == std::string_view::npos || data.size() < key_end + 3 || data[key_end + 1] != 0)
+    return {};
+  const size_t language_end = data.find('\0', key_end + 3);
+  if (language_end == std::string_view::npos) return {};
+  const size_t translated_end = data.find('\0', language_end + 1);
+  if (translated_end == std::string_view::npos) return {};
+  return {std::string(data.substr(0, key_end)),
+          ReplaceInvalidUtf8(data.substr(translated_end + 1))};
+}
+
 }  // namespace
+
+PictureTexts ReadPngTexts(std::span<const std::byte> bytes) {
+  constexpr unsigned char kSignature[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+  PictureTexts texts;
+  if (bytes.size() < kSignatureBytes || std::memcmp(bytes.data(), kSignature, 8) != 0) return texts;
+  static_cast<void>(ReadOutline(bytes));
+  for (size_t position = kSignatureBytes;;) {
+    const size_t size = BigEndian32(bytes, position);
+    const auto* const chars = reinterpret_cast<const char*>(bytes.data()) + position;
+    const std::string_view type(chars + 4, 4);
+    if (type == "IEND") return texts;
+    if (type == "iTXt") {
+      std::pair<std::string, std::string> text = ParseTextChunk({chars + 8, size});
+      if (!text.first.empty()) texts.push_back(std::move(text));
+    }
+    position += kChunkFrameBytes + size;
+  }
+}
 
 Picture DecodePng(std::span<const std::byte> bytes, const PictureLimits& limits) {
   const PngOutline outline = ReadOutline(bytes);

@@ -4,6 +4,7 @@
 
 #include "image/patches.h"
 #include "image/resize.h"
+#include "model/flow_head.h"
 #include "model/mot.h"
 #include "model/siglip.h"
 #include "tensor/measuring_ops.h"
@@ -11,24 +12,17 @@
 namespace bagel {
 namespace {
 
-// Where every row of the step stands, with room made in the contexts.
-Step PlanStep(std::span<const StepInput> inputs) {
-  Step step;
-  for (const StepInput& input : inputs) {
-    Context& context = *input.context;
-    context.Reserve(input.rows());
-    step.spans.push_back(
-        {step.rows(), input.rows(), context.length(), input.image == nullptr, context.pages()});
-    for (int64_t r = 0; r < input.rows(); ++r)
-      step.positions.push_back(static_cast<int32_t>(context.rope() + (input.image ? 0 : r)));
-  }
-  return step;
-}
-
-// Fills the rows of one input: token embeddings, or `start picture end`.
+// Fills the rows of one input: token embeddings, `start picture end`, or the latents, whose
+// `leads` are the two markers.
 void EmbedInput(Ops& ops, Workspace& workspace, const BagelConfig& config,
                 const BagelWeights& weights, ImageMarkers markers, const StepInput& input,
-                const Tensor& rows) {
+                const Tensor& leads, const Tensor& rows) {
+  if (input.latents != nullptr) {
+    const int32_t ids[] = {markers.start, markers.end};
+    ops.Embed(leads, weights.embed_tokens, ids);
+    EmbedLatents(ops, workspace, weights, *input.latents, rows);
+    return;
+  }
   if (input.image == nullptr) {
     ops.Embed(rows, weights.embed_tokens, input.ids);
     return;
@@ -43,32 +37,44 @@ void EmbedInput(Ops& ops, Workspace& workspace, const BagelConfig& config,
   EncodeImage(ops, workspace, config, weights, patches, image.positions, rows.Rows(1, count));
 }
 
-// The layers and, for the inputs that want them, the logits: returns [wanted, vocabulary] on the
-// device, in `workspace`.
+// Embeddings and layers: returns the residual stream [rows, hidden] behind the last one.
 Tensor RunLayers(Ops& ops, Workspace& workspace, const BagelConfig& config,
                  const BagelWeights& weights, ImageMarkers markers,
-                 std::span<const StepInput> inputs, const KvPool* pool, const std::string& name,
-                 const std::function<bool()>& stop) {
-  const int64_t rows = ops.step().rows();
-  const Tensor hidden = workspace.Take(DType::kF32, rows, config.llm.hidden);
+                 std::span<const StepInput> inputs, const StepPlan& plan, const KvPool* pool,
+                 const std::string& name, const std::function<bool()>& stop) {
+  const Tensor hidden = workspace.Take(DType::kF32, plan.step.rows(), config.llm.hidden);
+  const Workspace::Scope scope(workspace);
   for (size_t i = 0; i < inputs.size(); ++i) {
-    const Span& span = ops.step().spans[i];
+    const Span& span = plan.step.spans[i];
     EmbedInput(ops, workspace, config, weights, markers, inputs[i],
-               hidden.Rows(span.first_row, span.rows));
+               hidden.Rows(span.lead_row, span.lead),
+               hidden.Rows(span.first_row, span.rows - span.lead));
   }
   ops.Trace(name + ".in", hidden);
 
+  const LlmConfig& llm = config.llm;
+  const int64_t page_rows = plan.scratch_pages * llm.kv_heads * kKvPageTokens;
+  const Tensor scratch_k = workspace.Take(ops.KvType(), page_rows, llm.head_dim);
+  const Tensor scratch_v = workspace.Take(ops.KvType(), page_rows, llm.head_dim);
   for (size_t i = 0; i < weights.layers.size(); ++i) {
     if (stop && stop()) throw Error(ErrorKind::kCancelled, "request canceled");
-    const KvLayer cache =
-        pool ? pool->layer(static_cast<int64_t>(i))
-             : KvLayer{nullptr, nullptr, ops.KvType(), 0, config.llm.kv_heads, config.llm.head_dim};
-    DecoderLayerForward(ops, workspace, config.llm, weights.layers[i], cache, hidden);
+    KvLayer cache = pool ? pool->layer(static_cast<int64_t>(i))
+                         : KvLayer{nullptr, nullptr, ops.KvType(), 0, llm.kv_heads, llm.head_dim};
+    cache.scratch_k = scratch_k.data;
+    cache.scratch_v = scratch_v.data;
+    DecoderLayerForward(ops, workspace, llm, weights.layers[i], plan.route, cache, hidden);
     if (ops.tracing()) ops.Trace(name + ".layers." + std::to_string(i) + ".out", hidden);
   }
+  return hidden;
+}
+
+// The final norm and, for the inputs that want them, the logits [wanted, vocabulary].
+Tensor RunLogits(Ops& ops, Workspace& workspace, const BagelConfig& config,
+                 const BagelWeights& weights, std::span<const StepInput> inputs,
+                 const StepPlan& plan, const Tensor& hidden, const std::string& name) {
   if (ops.tracing()) {
     const Workspace::Scope scope(workspace);
-    const Tensor out = workspace.Take(DType::kF32, rows, config.llm.hidden);
+    const Tensor out = workspace.Take(DType::kF32, hidden.rows, config.llm.hidden);
     ops.RmsNorm(out, hidden, weights.final_norm_und, config.llm.rms_eps);
     ops.Trace(name + ".out", out);
   }
@@ -79,9 +85,9 @@ Tensor RunLayers(Ops& ops, Workspace& workspace, const BagelConfig& config,
   const Tensor logits = workspace.Take(DType::kF32, wanted, config.llm.vocabulary);
   int64_t next = 0;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    const Span& span = ops.step().spans[i];
+    const Span& span = plan.step.spans[i];
     if (!inputs[i].wants_logits) continue;
-    ops.RmsNorm(last.Rows(next++, 1), hidden.Rows(span.first_row + span.rows - 1, 1),
+    ops.RmsNorm(last.Rows(next++, 1), hidden.Rows(span.Row(span.rows - 1), 1),
                 weights.final_norm_und, config.llm.rms_eps);
   }
   ops.Linear(logits, last, weights.lm_head);
@@ -97,9 +103,13 @@ size_t MeasureWorkspace(const Ops& device, const BagelConfig& config, const Bage
                         int64_t max_rows) {
   MeasuringOps ops(device);
   const auto measure = [&](const std::vector<StepInput>& inputs, const Step& step) {
-    ops.BeginStep(step);
+    StepPlan plan{step, {}, 0};
+    plan.route = {{0, plan.step.rows(), Expert::kUnd}};
+    ops.BeginStep(plan.step);
     Workspace workspace;
-    RunLayers(ops, workspace, config, weights, {}, inputs, nullptr, "", nullptr);
+    const Tensor hidden =
+        RunLayers(ops, workspace, config, weights, {}, inputs, plan, nullptr, "", nullptr);
+    RunLogits(ops, workspace, config, weights, inputs, plan, hidden, "");
     return workspace.peak();
   };
   ImagePatches image;
@@ -128,28 +138,129 @@ ImagePatches PrepareImage(const Picture& picture, const BagelConfig& config) {
                          static_cast<int>(config.vit.max_patches_per_side))};
 }
 
+VaePixels PreparePixels(const Picture& picture, const BagelConfig& config) {
+  const Picture resized = ResizeByRule(picture, config.vae_image);
+  return {PatchRows(resized, 1), {resized.width, resized.height}};
+}
+
 Bagel::Bagel(Ops& ops, const BagelConfig& config, const BagelWeights& weights, ImageMarkers markers,
              int64_t max_rows)
     : markers_(markers), config_(config), ops_(ops), weights_(weights) {
-  workspace_bytes_ = MeasureWorkspace(ops, config, weights, max_rows);
-  workspace_memory_ = ops.Allocate(workspace_bytes_);
+  base_bytes_ = MeasureWorkspace(ops, config, weights, max_rows);
+  GrowWorkspace(base_bytes_);
 }
 
 Bagel::~Bagel() { ops_.Free(workspace_memory_); }
 
+void Bagel::GrowWorkspace(size_t bytes) {
+  if (bytes <= workspace_bytes_) return;
+  ops_.Free(workspace_memory_);
+  workspace_memory_ = nullptr;
+  workspace_bytes_ = 0;
+  workspace_memory_ = ops_.Allocate(bytes);
+  workspace_bytes_ = bytes;
+}
+
+void Bagel::ReleaseDrawing() {
+  if (workspace_bytes_ <= base_bytes_) return;
+  ops_.Free(workspace_memory_);
+  workspace_memory_ = nullptr;
+  workspace_bytes_ = 0;
+  GrowWorkspace(base_bytes_);
+}
+
+template <typename Body>
+void Bagel::RunInWorkspace(const Body& body) {
+  MeasuringOps measuring(ops_);
+  Workspace dry;
+  body(measuring, dry);
+  GrowWorkspace(std::max(dry.peak(), base_bytes_));
+  Workspace workspace(workspace_memory_, workspace_bytes_);
+  body(ops_, workspace);
+}
+
 std::span<const float> Bagel::Run(std::span<const StepInput> inputs, const KvPool& pool,
                                   const std::string& name, const std::function<bool()>& stop) {
+  bool latents = false;
+  for (const StepInput& input : inputs) {
+    CHECK(input.keep && (!input.wants_logits || (!input.image && !input.latents)));
+    latents = latents || input.latents;
+  }
+  const StepPlan plan = PlanStep(inputs, pool.pages());
+  const auto body = [&](Ops& ops, Workspace& workspace) {
+    ops.BeginStep(plan.step);
+    const Tensor hidden =
+        RunLayers(ops, workspace, config_, weights_, markers_, inputs, plan, &pool, name, stop);
+    const Tensor logits = RunLogits(ops, workspace, config_, weights_, inputs, plan, hidden, name);
+    logits_.resize(static_cast<size_t>(logits.rows * logits.cols));
+    ops.CopyToHost(logits_.data(), logits.data, logits_.size() * sizeof(float));
+  };
+  if (latents) {
+    RunInWorkspace(body);
+  } else {
+    Workspace workspace(workspace_memory_, workspace_bytes_);
+    body(ops_, workspace);
+  }
   for (const StepInput& input : inputs)
-    CHECK(input.rows() > 0 && (input.image == nullptr || !input.wants_logits));
-  ops_.BeginStep(PlanStep(inputs));
-  Workspace workspace(workspace_memory_, workspace_bytes_);
-  const Tensor logits =
-      RunLayers(ops_, workspace, config_, weights_, markers_, inputs, &pool, name, stop);
-  logits_.resize(static_cast<size_t>(logits.rows * logits.cols));
-  ops_.CopyToHost(logits_.data(), logits.data, logits_.size() * sizeof(float));
-  for (const StepInput& input : inputs)
-    input.context->Advance(input.rows(), input.image ? 1 : input.rows());
+    input.context->Advance(input.rows(), input.image || input.latents ? 1 : input.rows());
   return logits_;
+}
+
+std::span<const float> Bagel::Velocity(std::span<const StepInput> inputs, const KvPool& pool,
+                                       std::span<TaylorHistory* const> histories,
+                                       std::span<const int64_t> distances,
+                                       const std::function<bool()>& stop) {
+  for (const StepInput& input : inputs) CHECK(input.latents && !input.keep);
+  CHECK(histories.empty() || histories.size() == inputs.size());
+  CHECK(histories.size() == distances.size());
+  const StepPlan plan = PlanStep(inputs, pool.pages());
+  RunInWorkspace([&](Ops& ops, Workspace& workspace) {
+    ops.BeginStep(plan.step);
+    const Tensor hidden = RunLayers(ops, workspace, config_, weights_, markers_, inputs, plan,
+                                    &pool, "velocity", stop);
+    for (size_t i = 0; i < histories.size(); ++i) {
+      const Span& span = plan.step.spans[i];
+      histories[i]->Record(ops, workspace, hidden.Rows(span.first_row, span.rows - span.lead),
+                           distances[i]);
+    }
+    const int64_t first = plan.step.spans[0].first_row;
+    const Tensor velocity =
+        VelocityHead(ops, workspace, config_, weights_, hidden.Rows(first, hidden.rows - first));
+    velocities_.resize(static_cast<size_t>(velocity.rows * velocity.cols));
+    ops.CopyToHost(velocities_.data(), velocity.data, velocities_.size() * sizeof(float));
+  });
+  return velocities_;
+}
+
+std::vector<float> Bagel::Extrapolate(const TaylorHistory& history, int64_t steps) {
+  std::vector<float> velocities(static_cast<size_t>(history.rows() * config_.latent.TokenSize()));
+  RunInWorkspace([&](Ops& ops, Workspace& workspace) {
+    const Tensor hidden = workspace.Take(DType::kF32, history.rows(), history.cols());
+    history.Extrapolate(ops, hidden, steps);
+    const Tensor velocity = VelocityHead(ops, workspace, config_, weights_, hidden);
+    ops.CopyToHost(velocities.data(), velocity.data, velocities.size() * sizeof(float));
+  });
+  return velocities;
+}
+
+std::vector<float> Bagel::EncodePixels(std::span<const float> pixels, int64_t height,
+                                       int64_t width) {
+  const int64_t factor = config_.vae.Downsample(), channels = 2 * config_.latent.channels;
+  std::vector<float> moments(static_cast<size_t>(height / factor * (width / factor) * channels));
+  RunInWorkspace([&](Ops& ops, Workspace& workspace) {
+    VaeEncode(ops, workspace, config_.vae, weights_.encoder, pixels, height, width, moments);
+  });
+  return moments;
+}
+
+std::vector<float> Bagel::DecodeLatents(std::span<const float> latents, int64_t height,
+                                        int64_t width, const VaeBands& bands) {
+  const int64_t factor = config_.vae.Downsample();
+  std::vector<float> pixels(static_cast<size_t>(height * factor * width * factor * 3));
+  RunInWorkspace([&](Ops& ops, Workspace& workspace) {
+    VaeDecode(ops, workspace, config_.vae, weights_.decoder, latents, height, width, bands, pixels);
+  });
+  return pixels;
 }
 
 }  // namespace bagel

@@ -13,39 +13,25 @@
 #include "formats/picture.h"
 #include "model/config.h"
 #include "model/kv_cache.h"
+#include "model/step_input.h"
+#include "model/taylor_history.h"
+#include "model/vae.h"
 #include "model/weights.h"
 #include "tensor/ops.h"
 #include "tensor/workspace.h"
 
 namespace bagel {
 
-// The tokens that mark the begin and the end of a picture block.
-struct ImageMarkers {
-  int32_t start = 0;
-  int32_t end = 0;
-};
-
-// A picture as the vision encoder takes it.
-struct ImagePatches {
-  std::vector<float> values;       // [rows, 3 * patch * patch], see image/patches.h
-  std::vector<int32_t> positions;  // [rows]
-  int64_t rows() const { return static_cast<int64_t>(positions.size()); }
-};
-
 // Both resizes and the cut into patches, as BAGEL does for understanding. Throws kInvalidArgument
 // or kTooLarge for sizes that the rules cannot take.
 ImagePatches PrepareImage(const Picture& picture, const BagelConfig& config);
 
-// What one context takes in during a step: either text tokens (causal, one rope position each) or
-// one picture block `start patches end` (all rows see each other and share one rope position).
-struct StepInput {
-  Context* context = nullptr;
-  std::vector<int32_t> ids;
-  const ImagePatches* image = nullptr;
-  bool wants_logits = false;  // of the last row; text only
-
-  int64_t rows() const { return image ? image->rows() + 2 : static_cast<int64_t>(ids.size()); }
+// Resize A and the cut into rows of pixels [height * width, 3], -1 to 1, as BAGEL does for editing.
+struct VaePixels {
+  std::vector<float> values;
+  PictureSize size;
 };
+VaePixels PreparePixels(const Picture& picture, const BagelConfig& config);
 
 class Bagel {
  public:
@@ -58,6 +44,10 @@ class Bagel {
   const BagelConfig& config() const { return config_; }
   size_t workspace_bytes() const { return workspace_bytes_; }
 
+  // The workspace of texts and pictures to look at is there from the start; drawing makes it grow
+  // where it needs more, and gives that back at its end.
+  void ReleaseDrawing();
+
   // Runs `inputs` through the layers together and stores their keys and values; every context, all
   // of them of `pool`, grows by its rows. Returns the logits [inputs that want them, vocabulary] in
   // input order, valid until the next call. `stop`, when given, is asked before every layer: true
@@ -67,14 +57,39 @@ class Bagel {
                              const std::string& name = "step",
                              const std::function<bool()>& stop = nullptr);
 
+  // Latents that are not kept, one input for each guidance pass: returns their velocities [rows of
+  // all inputs' latents, token size] in input order, valid until the next call. histories[i], where
+  // there is one, records input i's output with distances[i], see TaylorHistory. Throws kCancelled
+  // as Run does.
+  std::span<const float> Velocity(std::span<const StepInput> inputs, const KvPool& pool,
+                                  std::span<TaylorHistory* const> histories = {},
+                                  std::span<const int64_t> distances = {},
+                                  const std::function<bool()>& stop = nullptr);
+  // The velocities [rows, token size] that a history foretells for `steps` after its last output.
+  std::vector<float> Extrapolate(const TaylorHistory& history, int64_t steps);
+
+  // The autoencoder: pixels -> the mean and the log variance [latent pixels, 2 * channels] of the
+  // posterior; latent pixels [height * width, channels] -> pixels [.., 3], about -1 to 1. Sizes are
+  // of the input. Reference: modeling/autoencoder.py.
+  std::vector<float> EncodePixels(std::span<const float> pixels, int64_t height, int64_t width);
+  std::vector<float> DecodeLatents(std::span<const float> latents, int64_t height, int64_t width,
+                                   const VaeBands& bands = {});
+
  private:
+  void GrowWorkspace(size_t bytes);
+  // Runs `body(ops, workspace)` once to measure it and once for good.
+  template <typename Body>
+  void RunInWorkspace(const Body& body);
+
   ImageMarkers markers_;
   BagelConfig config_;
   Ops& ops_;
   const BagelWeights& weights_;
+  size_t base_bytes_ = 0;  // of the workspace without drawing
   size_t workspace_bytes_ = 0;
   void* workspace_memory_ = nullptr;
   std::vector<float> logits_;
+  std::vector<float> velocities_;
 };
 
 }  // namespace bagel

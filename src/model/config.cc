@@ -18,6 +18,7 @@ constexpr int64_t kMaxSize = int64_t{1} << 20;  // no dimension of a real model 
 void ReadLlm(const JsonObject& json, LlmConfig& llm) {
   llm.hidden = json.Int("hidden_size", 2, kMaxSize);
   llm.intermediate = json.Int("intermediate_size", 1, kMaxSize);
+  llm.gen_intermediate = llm.intermediate;
   llm.layers = json.Int("num_hidden_layers", 1, 1024);
   llm.heads = json.Int("num_attention_heads", 1, 1024);
   llm.kv_heads = json.Int("num_key_value_heads", 1, llm.heads);
@@ -53,14 +54,39 @@ void ReadSizeLimits(const JsonObject& json, SizeLimits& limits) {
   CheckSizeLimits(limits, json.where().c_str());
 }
 
+void ReadPictureSize(const JsonObject& json, PictureSize& size) {
+  size.width = static_cast<int>(json.Int("width", 1, 65536));
+  size.height = static_cast<int>(json.Int("height", 1, 65536));
+}
+
+void ReadVae(const JsonObject& json, BagelConfig& config) {
+  VaeConfig& vae = config.vae;
+  config.latent.channels = json.Int("z_channels", 1, 1024, config.latent.channels);
+  vae.channels = json.Int("ch", vae.groups, 4096, vae.channels);
+  vae.blocks = json.Int("num_res_blocks", 1, 16, vae.blocks);
+  if (json.Has("ch_mult")) vae.multipliers = json.IntList("ch_mult", 1, 64, 8);
+  vae.scale = static_cast<float>(json.Double("scale_factor", 1e-6, 1e6, vae.scale));
+  vae.shift = static_cast<float>(json.Double("shift_factor", -1e6, 1e6, vae.shift));
+  if (vae.multipliers.empty() || vae.channels % vae.groups != 0)
+    FailConfig(json, "ch_mult is empty or ch " + std::to_string(vae.channels) +
+                         " is not a multiple of " + std::to_string(vae.groups));
+  const int64_t downsample = json.Int("downsample", 1, 256, vae.Downsample());
+  if (downsample != vae.Downsample())
+    FailConfig(json, "downsample " + std::to_string(downsample) + " is not the " +
+                         std::to_string(vae.Downsample()) + " of " +
+                         std::to_string(vae.multipliers.size()) + " levels in ch_mult");
+}
+
 void ReadBagel(const JsonObject& json, BagelConfig& config) {
   config.name = json.String("name", config.name);
   config.vit.max_patches_per_side =
       json.Int("vit_max_num_patch_per_side", 1, 4096, config.vit.max_patches_per_side);
   config.latent.max_size = json.Int("max_latent_size", 1, 4096, config.latent.max_size);
   config.latent.patch = json.Int("latent_patch_size", 1, 16, config.latent.patch);
-  if (json.Has("vae"))
-    config.latent.channels = json.Object("vae").Int("z_channels", 1, 1024, config.latent.channels);
+  config.llm.gen_intermediate =
+      json.Int("gen_intermediate", 1, kMaxSize, config.llm.gen_intermediate);
+  if (json.Has("picture")) ReadPictureSize(json.Object("picture"), config.picture);
+  if (json.Has("vae")) ReadVae(json.Object("vae"), config);
   if (json.Has("vae_image")) ReadSizeLimits(json.Object("vae_image"), config.vae_image);
   if (json.Has("vit_image")) ReadSizeLimits(json.Object("vit_image"), config.vit_image);
 }
@@ -141,13 +167,22 @@ void SaveBagelConfig(const BagelConfig& config, const std::filesystem::path& fol
   const auto limits = [](const SizeLimits& l) {
     return Json{{"max", l.max_side}, {"min", l.min_side}, {"max_pixels", l.max_pixels}};
   };
-  WriteJson(folder / "bagel.json", {{"name", config.name},
-                                    {"vit_max_num_patch_per_side", vit.max_patches_per_side},
-                                    {"max_latent_size", config.latent.max_size},
-                                    {"latent_patch_size", config.latent.patch},
-                                    {"vae", {{"z_channels", config.latent.channels}}},
-                                    {"vae_image", limits(config.vae_image)},
-                                    {"vit_image", limits(config.vit_image)}});
+  WriteJson(folder / "bagel.json",
+            {{"name", config.name},
+             {"vit_max_num_patch_per_side", vit.max_patches_per_side},
+             {"max_latent_size", config.latent.max_size},
+             {"latent_patch_size", config.latent.patch},
+             {"gen_intermediate", llm.gen_intermediate},
+             {"picture", {{"width", config.picture.width}, {"height", config.picture.height}}},
+             {"vae",
+              {{"z_channels", config.latent.channels},
+               {"ch", config.vae.channels},
+               {"ch_mult", config.vae.multipliers},
+               {"num_res_blocks", config.vae.blocks},
+               {"scale_factor", config.vae.scale},
+               {"shift_factor", config.vae.shift}}},
+             {"vae_image", limits(config.vae_image)},
+             {"vit_image", limits(config.vit_image)}});
 }
 
 }  // namespace bagel

@@ -21,16 +21,22 @@ class KvPool {
   KvPool& operator=(const KvPool&) = delete;
 
   const KvLayer& layer(int64_t index) const { return layers_[static_cast<size_t>(index)]; }
+  int64_t pages() const { return static_cast<int64_t>(holders_.size()); }
   int64_t free_pages() const { return static_cast<int64_t>(free_.size()); }
 
   // Throws kOutOfMemory when none is free.
   int32_t TakePage();
-  void GivePage(int32_t page) { free_.push_back(page); }
+  // One more holder of a page that is only read from now on.
+  void SharePage(int32_t page) { ++holders_[static_cast<size_t>(page)]; }
+  // The last holder's page becomes free.
+  void GivePage(int32_t page);
+  void CopyPage(int32_t to, int32_t from);
 
  private:
   Ops& ops_;
   std::vector<KvLayer> layers_;
-  std::vector<int32_t> free_;  // the last one is handed out first
+  std::vector<int32_t> holders_;  // contexts that hold a page
+  std::vector<int32_t> free_;     // the last one is handed out first
 };
 
 // One timeline: the tokens seen so far. The rope position runs apart from the length, since all
@@ -42,6 +48,11 @@ class Context {
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
+  // Becomes what `other`, of the same pool, is now: full pages are shared, the last one is copied
+  // where it is only partly filled. Both may grow apart afterwards. Throws kOutOfMemory and is then
+  // empty.
+  void Fork(const Context& other);
+
   int64_t length() const { return length_; }
   int64_t rope() const { return rope_; }
   const std::vector<int32_t>& pages() const { return pages_; }
@@ -52,6 +63,8 @@ class Context {
   void Advance(int64_t tokens, int64_t rope_positions);
 
  private:
+  void Clear();
+
   KvPool* pool_;
   std::vector<int32_t> pages_;
   int64_t length_ = 0;

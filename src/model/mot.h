@@ -4,6 +4,7 @@
 #define BAGEL_MODEL_MOT_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "model/config.h"
 #include "model/kv_cache.h"
@@ -13,10 +14,24 @@
 
 namespace bagel {
 
+enum class Expert : uint8_t {
+  kUnd,  // text, patches of pictures to look at, and all markers
+  kGen,  // latents
+};
+
+// Which rows of a step go through which expert: ranges that cover the rows in order.
+struct RouteRange {
+  int64_t first_row = 0;
+  int64_t rows = 0;
+  Expert expert = Expert::kUnd;
+};
+using Route = std::vector<RouteRange>;
+
 // One layer on the residual stream `hidden` [step rows, hidden] f32, in place; the step was begun
 // with Ops::BeginStep. Reference: modeling/bagel/qwen2_navit.py, Qwen2MoTDecoderLayer.
 void DecoderLayerForward(Ops& ops, Workspace& workspace, const LlmConfig& config,
-                         const DecoderLayer& layer, const KvLayer& cache, const Tensor& hidden);
+                         const DecoderLayer& layer, const Route& route, const KvLayer& cache,
+                         const Tensor& hidden);
 
 }  // namespace bagel
 

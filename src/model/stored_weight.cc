@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <numeric>
 #include <optional>
 
 #include "base/error.h"
@@ -176,6 +178,14 @@ bool IsQuantized(const TensorMap& tensors, const std::string& name) {
 
 Weight FindWeight(const SafetensorsFolder& checkpoint, const std::string& name, int64_t out,
                   int64_t in) {
+  return FindWeight(checkpoint, name, {out, in});
+}
+
+Weight FindWeight(const SafetensorsFolder& checkpoint, const std::string& name,
+                  const std::vector<int64_t>& shape) {
+  const int64_t out = shape[0];
+  const int64_t in =
+      std::accumulate(shape.begin() + 1, shape.end(), int64_t{1}, std::multiplies<>());
   const TensorMap& tensors = checkpoint.tensors();
   if (tensors.contains(Name(name, kNf4StateSuffix))) return FindNf4(checkpoint, name, out, in);
   const auto state = tensors.lower_bound(Name(name, kStatePrefix));
@@ -186,15 +196,15 @@ Weight FindWeight(const SafetensorsFolder& checkpoint, const std::string& name, 
   Weight weight{WeightFormat::kF32, out, in, entry.data.data()};
   const std::string scale_name = Name(name, kInt8ScaleSuffix);
   if (entry.dtype == DType::kI8 && tensors.contains(scale_name)) {
-    GetPart(checkpoint, name, DType::kI8, {out, in});
+    GetPart(checkpoint, name, DType::kI8, shape);
     weight.format = WeightFormat::kInt8Block64;
     weight.scales =
         GetPart(checkpoint, scale_name, DType::kF16, {out, ScaleBlocks(in)}).data.data();
     return weight;
   }
-  if (!FloatFormatOf(entry.dtype) || entry.shape != std::vector<int64_t>{out, in})
+  if (!FloatFormatOf(entry.dtype) || entry.shape != shape)
     Fail(checkpoint, name,
-         "F32, F16 or BF16 " + ShapeList({out, in}) + ", I8 with " + scale_name + ", or U8 with " +
+         "F32, F16 or BF16 " + ShapeList(shape) + ", I8 with " + scale_name + ", or U8 with " +
              Name(name, kNf4StateSuffix),
          Described(entry));
   weight.format = *FloatFormatOf(entry.dtype);

@@ -43,6 +43,9 @@ bool IsQuantized(const TensorMap& tensors, const std::string& name);
 // quantisation that is sound but unknown, naming file, tensor, expected and found.
 Weight FindWeight(const SafetensorsFolder& checkpoint, const std::string& name, int64_t out,
                   int64_t in);
+// The same for a tensor of another shape, whose values behind the first dimension are a row.
+Weight FindWeight(const SafetensorsFolder& checkpoint, const std::string& name,
+                  const std::vector<int64_t>& shape);
 // Bytes of `name` and of the tensors beside it that describe it; 0 if it is not there.
 int64_t StoredBytes(const TensorMap& tensors, const std::string& name);
 // What StoredBytes would be for a matrix of `count` values in rows of `in`; `element` is the bytes

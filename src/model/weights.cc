@@ -12,13 +12,15 @@ namespace {
 // Suffixes of a checkpoint's names: the understanding expert's tensors have none.
 constexpr const char* kUnd = "";
 constexpr const char* kGen = "_moe_gen";
+constexpr int64_t kTimeFrequencies = 256;
+constexpr const char* kLatentIn = "vae2llm";  // a checkpoint that can draw has it
 
 // Calls visitor.Matrix(Weight&, name, out, in, has_bias), visitor.Table(Weight&, name, out, in) and
 // visitor.Vector(const float*&, name, size) for every tensor, which is how names, shapes and fields
 // are tied together in one place.
 template <typename Visitor>
 void VisitExpert(Visitor& visitor, const LlmConfig& llm, const std::string& layer,
-                 const std::string& suffix, ExpertLayer& expert) {
+                 const std::string& suffix, int64_t intermediate, ExpertLayer& expert) {
   const int64_t q = llm.heads * llm.head_dim, kv = llm.kv_heads * llm.head_dim;
   const std::string attention = layer + "self_attn.", mlp = layer + "mlp" + suffix + ".";
   const auto name = [&](const char* part) { return attention + part + suffix; };
@@ -31,9 +33,9 @@ void VisitExpert(Visitor& visitor, const LlmConfig& llm, const std::string& laye
   visitor.Vector(expert.k_norm, name("k_norm") + ".weight", llm.head_dim);
   visitor.Vector(expert.post_attention_norm,
                  layer + "post_attention_layernorm" + suffix + ".weight", llm.hidden);
-  visitor.Matrix(expert.gate, mlp + "gate_proj", llm.intermediate, llm.hidden, false);
-  visitor.Matrix(expert.up, mlp + "up_proj", llm.intermediate, llm.hidden, false);
-  visitor.Matrix(expert.down, mlp + "down_proj", llm.hidden, llm.intermediate, false);
+  visitor.Matrix(expert.gate, mlp + "gate_proj", intermediate, llm.hidden, false);
+  visitor.Matrix(expert.up, mlp + "up_proj", intermediate, llm.hidden, false);
+  visitor.Matrix(expert.down, mlp + "down_proj", llm.hidden, intermediate, false);
 }
 
 std::string LayerPrefix(int64_t layer) {
@@ -83,10 +85,93 @@ void VisitUnderstanding(Visitor& visitor, const BagelConfig& config, BagelWeight
                 llm.hidden);
   weights.layers.resize(static_cast<size_t>(llm.layers));
   for (int64_t i = 0; i < llm.layers; ++i)
-    VisitExpert(visitor, llm, LayerPrefix(i), kUnd, weights.layers[static_cast<size_t>(i)].und);
+    VisitExpert(visitor, llm, LayerPrefix(i), kUnd, llm.intermediate,
+                weights.layers[static_cast<size_t>(i)].und);
   visitor.Vector(weights.final_norm_und, "language_model.model.norm.weight", llm.hidden);
   visitor.Matrix(weights.lm_head, "language_model.lm_head", llm.vocabulary, llm.hidden, false);
   VisitVit(visitor, config, weights);
+}
+
+// The drawing half's share of ema.safetensors.
+template <typename Visitor>
+void VisitDrawing(Visitor& visitor, const BagelConfig& config, BagelWeights& weights) {
+  const LlmConfig& llm = config.llm;
+  const LatentConfig& latent = config.latent;
+  weights.layers.resize(static_cast<size_t>(llm.layers));
+  for (int64_t i = 0; i < llm.layers; ++i)
+    VisitExpert(visitor, llm, LayerPrefix(i), kGen, llm.gen_intermediate,
+                weights.layers[static_cast<size_t>(i)].gen);
+  visitor.Vector(weights.final_norm_gen, "language_model.model.norm_moe_gen.weight", llm.hidden);
+  visitor.Matrix(weights.time_mlp0, "time_embedder.mlp.0", llm.hidden, kTimeFrequencies, true);
+  visitor.Matrix(weights.time_mlp2, "time_embedder.mlp.2", llm.hidden, llm.hidden, true);
+  visitor.Matrix(weights.vae2llm, kLatentIn, llm.hidden, latent.TokenSize(), true);
+  visitor.Matrix(weights.llm2vae, "llm2vae", latent.TokenSize(), llm.hidden, true);
+  visitor.Table(weights.latent_pos_embed, "latent_pos_embed.pos_embed",
+                latent.max_size * latent.max_size, llm.hidden);
+}
+
+template <typename Visitor>
+void VisitVaeBlock(Visitor& visitor, const std::string& name, int64_t in, int64_t out,
+                   VaeBlock& block) {
+  VisitLayerNorm(visitor, name + ".norm1", in, block.norm1);
+  visitor.Convolution(block.conv1, name + ".conv1", out, in, 3);
+  VisitLayerNorm(visitor, name + ".norm2", out, block.norm2);
+  visitor.Convolution(block.conv2, name + ".conv2", out, out, 3);
+  if (in != out) visitor.Convolution(block.shortcut, name + ".nin_shortcut", out, in, 1);
+}
+
+template <typename Visitor>
+void VisitVaeMid(Visitor& visitor, const std::string& prefix, int64_t channels, VaeCoder& coder) {
+  const std::string attention = prefix + "mid.attn_1.";
+  VisitVaeBlock(visitor, prefix + "mid.block_1", channels, channels, coder.mid1);
+  VisitLayerNorm(visitor, attention + "norm", channels, coder.mid_norm);
+  visitor.Convolution(coder.mid_q, attention + "q", channels, channels, 1);
+  visitor.Convolution(coder.mid_k, attention + "k", channels, channels, 1);
+  visitor.Convolution(coder.mid_v, attention + "v", channels, channels, 1);
+  visitor.Convolution(coder.mid_out, attention + "proj_out", channels, channels, 1);
+  VisitVaeBlock(visitor, prefix + "mid.block_2", channels, channels, coder.mid2);
+}
+
+// One level, which starts with `channels` channels and leaves its own there.
+template <typename Visitor>
+void VisitVaeLevel(Visitor& visitor, const std::string& name, const std::string& resample,
+                   int64_t blocks, int64_t out, bool resampled, int64_t& channels,
+                   VaeCoder::Level& level) {
+  level.blocks.resize(static_cast<size_t>(blocks));
+  for (int64_t i = 0; i < blocks; ++i, channels = out)
+    VisitVaeBlock(visitor, name + ".block." + std::to_string(i), channels, out,
+                  level.blocks[static_cast<size_t>(i)]);
+  if (resampled) visitor.Convolution(level.resample, name + resample, out, out, 3);
+}
+
+// ae.safetensors; the decoder's levels are numbered from the finest one, which runs last.
+template <typename Visitor>
+void VisitVae(Visitor& visitor, const BagelConfig& config, BagelWeights& weights) {
+  const VaeConfig& vae = config.vae;
+  const auto levels = vae.multipliers.size();
+  int64_t channels = vae.channels;
+  VaeCoder& encoder = weights.encoder;
+  encoder.levels.resize(levels);
+  visitor.Convolution(encoder.conv_in, "encoder.conv_in", channels, 3, 3);
+  for (size_t i = 0; i < levels; ++i)
+    VisitVaeLevel(visitor, "encoder.down." + std::to_string(i), ".downsample.conv", vae.blocks,
+                  vae.channels * vae.multipliers[i], i + 1 < levels, channels, encoder.levels[i]);
+  VisitVaeMid(visitor, "encoder.", channels, encoder);
+  VisitLayerNorm(visitor, "encoder.norm_out", channels, encoder.norm_out);
+  visitor.Convolution(encoder.conv_out, "encoder.conv_out", 2 * config.latent.channels, channels,
+                      3);
+
+  VaeCoder& decoder = weights.decoder;
+  decoder.levels.resize(levels);
+  visitor.Convolution(decoder.conv_in, "decoder.conv_in", channels, config.latent.channels, 3);
+  VisitVaeMid(visitor, "decoder.", channels, decoder);
+  for (size_t i = 0; i < levels; ++i) {
+    const size_t number = levels - 1 - i;
+    VisitVaeLevel(visitor, "decoder.up." + std::to_string(number), ".upsample.conv", vae.blocks + 1,
+                  vae.channels * vae.multipliers[number], number > 0, channels, decoder.levels[i]);
+  }
+  VisitLayerNorm(visitor, "decoder.norm_out", channels, decoder.norm_out);
+  visitor.Convolution(decoder.conv_out, "decoder.conv_out", 3, channels, 3);
 }
 
 // Finds tensors, checks them, and makes weights of them.
@@ -120,7 +205,24 @@ class Loader {
                      checkpoint_.Get(name).data.data()};
     std::vector<float> values(static_cast<size_t>(size));
     UnpackRow(row, 0, values.data());
-    vector = static_cast<const float*>(Copy(std::as_bytes(std::span<const float>(values))));
+    vector = Upload(values);
+  }
+
+  // [out, in, kernel, kernel] as stored becomes [out, kernel * kernel * in], channels innermost.
+  void Convolution(Weight& weight, const std::string& name, int64_t out, int64_t in,
+                   int64_t kernel) {
+    const int64_t taps = kernel * kernel;
+    const Weight stored = FindWeight(checkpoint_, name + ".weight", {out, in, kernel, kernel});
+    std::vector<float> row(static_cast<size_t>(taps * in)), values;
+    values.reserve(static_cast<size_t>(out * taps * in));
+    for (int64_t o = 0; o < out; ++o) {
+      UnpackRow(stored, o, row.data());
+      for (int64_t tap = 0; tap < taps; ++tap) {
+        for (int64_t i = 0; i < in; ++i) values.push_back(row[static_cast<size_t>(i * taps + tap)]);
+      }
+    }
+    weight = {WeightFormat::kF32, out, taps * in, Upload(values)};
+    Vector(weight.bias, name + ".bias", out);
   }
 
  private:
@@ -128,6 +230,10 @@ class Loader {
     copies_.push_back(ops_.Allocate(bytes.size()));
     ops_.CopyToDevice(copies_.back(), bytes.data(), bytes.size());
     return copies_.back();
+  }
+
+  const float* Upload(std::span<const float> values) {
+    return static_cast<const float*>(Copy(std::as_bytes(values)));
   }
 
   // Copies must leave as much memory as they take.
@@ -175,6 +281,10 @@ class SpecCollector {
   void Vector(const float*&, const std::string& name, int64_t size) {
     Add(name, {size}, name.ends_with(".weight"));
   }
+  void Convolution(Weight&, const std::string& name, int64_t out, int64_t in, int64_t kernel) {
+    Add(name + ".weight", {out, in, kernel, kernel}, false);
+    Add(name + ".bias", {out}, false);
+  }
 
  private:
   void Add(const std::string& name, const std::vector<int64_t>& shape, bool is_norm) {
@@ -185,24 +295,37 @@ class SpecCollector {
   bool drawing_;
 };
 
-// The drawing half, which shares attention with the understanding half.
-void CollectDrawing(SpecCollector& collector, const BagelConfig& config) {
-  constexpr int64_t kTimeFrequencies = 256;
-  const LlmConfig& llm = config.llm;
-  const LatentConfig& latent = config.latent;
-  const int64_t token = latent.patch * latent.patch * latent.channels;
-  Weight weight;
-  const float* vector = nullptr;
-  ExpertLayer expert;
-  for (int64_t i = 0; i < llm.layers; ++i)
-    VisitExpert(collector, llm, LayerPrefix(i), kGen, expert);
-  collector.Vector(vector, "language_model.model.norm_moe_gen.weight", llm.hidden);
-  collector.Matrix(weight, "time_embedder.mlp.0", llm.hidden, kTimeFrequencies, true);
-  collector.Matrix(weight, "time_embedder.mlp.2", llm.hidden, llm.hidden, true);
-  collector.Matrix(weight, "vae2llm", llm.hidden, token, true);
-  collector.Matrix(weight, "llm2vae", token, llm.hidden, true);
-  collector.Table(weight, "latent_pos_embed.pos_embed", latent.max_size * latent.max_size,
-                  llm.hidden);
+// Gives weights their shapes.
+class ShapeFiller {
+ public:
+  void Matrix(Weight& weight, const std::string&, int64_t out, int64_t in, bool) {
+    weight.out = out;
+    weight.in = in;
+  }
+  void Table(Weight& weight, const std::string&, int64_t out, int64_t in) {
+    weight.out = out;
+    weight.in = in;
+  }
+  void Vector(const float*&, const std::string&, int64_t) {}
+  void Convolution(Weight& weight, const std::string&, int64_t out, int64_t in, int64_t kernel) {
+    weight.out = out;
+    weight.in = in * kernel * kernel;
+  }
+};
+
+// Opens the autoencoder's file. Returns what the drawing half lacks, in words.
+std::string FindDrawing(const SafetensorsFolder& checkpoint,
+                        std::optional<SafetensorsFolder>& autoencoder) {
+  const std::string name = std::string(kLatentIn) + ".weight";
+  if (checkpoint.Find(name) == nullptr)
+    return checkpoint.folder() + " has no drawing half: there is no tensor " + name;
+  try {
+    autoencoder.emplace(checkpoint.folder(), std::vector<std::string>{"ae"});
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kNotFound) throw;
+    return checkpoint.folder() + " has no autoencoder: there is no ae.safetensors";
+  }
+  return "";
 }
 
 }  // namespace
@@ -213,6 +336,12 @@ LoadedWeights::LoadedWeights(const std::filesystem::path& folder, const BagelCon
   try {
     Loader loader(checkpoint_, ops, copies_);
     VisitUnderstanding(loader, config, weights_);
+    drawing_missing_ = FindDrawing(checkpoint_, autoencoder_);
+    if (drawing_missing_.empty()) {
+      VisitDrawing(loader, config, weights_);
+      Loader vae_loader(*autoencoder_, ops, copies_);
+      VisitVae(vae_loader, config, weights_);
+    }
   } catch (...) {
     for (void* copy : copies_) ops_.Free(copy);
     throw;
@@ -238,8 +367,25 @@ std::vector<TensorSpec> ExpectedTensors(const BagelConfig& config) {
   BagelWeights weights;
   SpecCollector understanding(specs, false), drawing(specs, true);
   VisitUnderstanding(understanding, config, weights);
-  CollectDrawing(drawing, config);
+  VisitDrawing(drawing, config, weights);
   return specs;
+}
+
+std::vector<TensorSpec> ExpectedAutoencoder(const BagelConfig& config) {
+  std::vector<TensorSpec> specs;
+  BagelWeights weights;
+  SpecCollector collector(specs, true);
+  VisitVae(collector, config, weights);
+  return specs;
+}
+
+BagelWeights WeightShapes(const BagelConfig& config) {
+  BagelWeights weights;
+  ShapeFiller filler;
+  VisitUnderstanding(filler, config, weights);
+  VisitDrawing(filler, config, weights);
+  VisitVae(filler, config, weights);
+  return weights;
 }
 
 const char* TensorRoleName(TensorRole role) {

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,30 @@ struct ExpertLayer {
 
 struct DecoderLayer {
   ExpertLayer und;
+  ExpertLayer gen;  // empty without the drawing half
+};
+
+// GroupNorm, SiLU, 3x3 convolution, twice, around a shortcut. shortcut.out is 0 where the channels
+// stay the same.
+struct VaeBlock {
+  LayerNormWeights norm1, norm2;  // of groups of channels
+  Weight conv1, conv2;
+  Weight shortcut;  // 1x1
+};
+
+// Encoder or decoder of the autoencoder, its levels in the order in which they run.
+struct VaeCoder {
+  struct Level {
+    std::vector<VaeBlock> blocks;
+    Weight resample;  // 3x3, to the next level; out is 0 in the last one
+  };
+  Weight conv_in;
+  std::vector<Level> levels;
+  VaeBlock mid1, mid2;
+  LayerNormWeights mid_norm;
+  Weight mid_q, mid_k, mid_v, mid_out;  // 1x1
+  LayerNormWeights norm_out;
+  Weight conv_out;
 };
 
 struct BagelWeights {
@@ -52,15 +77,23 @@ struct BagelWeights {
   LayerNormWeights vit_post_norm;
   Weight connector_fc1, connector_fc2;
   Weight vit_pos_embed;  // [side * side, hidden]
+
+  // The drawing half, empty where the checkpoint has none.
+  const float* final_norm_gen = nullptr;
+  Weight time_mlp0, time_mlp2;
+  Weight vae2llm;           // [hidden, token size]
+  Weight llm2vae;           // [token size, hidden]
+  Weight latent_pos_embed;  // [max_size * max_size, hidden]
+  VaeCoder encoder, decoder;
 };
 
 // Owns the mapped files and the vectors that were converted to f32.
 class LoadedWeights {
  public:
   // Reads `<folder>/ema.safetensors` (or sharded, see formats/safetensors.h) for the device of
-  // `ops`. Matrices stay as they are stored, in the mapped file but for NF4; norms and biases
-  // become f32. Throws Error naming file,
-  // tensor, expected and found.
+  // `ops`, and ae.safetensors where the checkpoint can draw. Matrices stay as they are stored, in
+  // the mapped file but for NF4; norms, biases and convolutions become f32. Throws Error naming
+  // file, tensor, expected and found.
   LoadedWeights(const std::filesystem::path& folder, const BagelConfig& config, Ops& ops);
   ~LoadedWeights();
   LoadedWeights(const LoadedWeights&) = delete;
@@ -68,12 +101,16 @@ class LoadedWeights {
 
   const BagelWeights& weights() const { return weights_; }
   const SafetensorsFolder& checkpoint() const { return checkpoint_; }
+  // What the drawing half lacks, in words; empty when it is there.
+  const std::string& drawing_missing() const { return drawing_missing_; }
   // Numbers in the checkpoint, those that only describe a quantisation not counted.
   int64_t parameters() const;
 
  private:
   Ops& ops_;
   SafetensorsFolder checkpoint_;
+  std::optional<SafetensorsFolder> autoencoder_;
+  std::string drawing_missing_;
   BagelWeights weights_;
   std::vector<void*> copies_;
 };
@@ -103,6 +140,11 @@ struct TensorSpec {
 
 // Every tensor of ema.safetensors for this configuration, both halves.
 std::vector<TensorSpec> ExpectedTensors(const BagelConfig& config);
+// Every tensor of ae.safetensors.
+std::vector<TensorSpec> ExpectedAutoencoder(const BagelConfig& config);
+
+// Both halves and the autoencoder without values: what a dry run on MeasuringOps needs.
+BagelWeights WeightShapes(const BagelConfig& config);
 
 }  // namespace bagel
 

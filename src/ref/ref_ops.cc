@@ -6,21 +6,42 @@
 #include <new>
 #include <vector>
 
+#include "quant/half.h"
+#include "ref/ref_conv.h"
+
 namespace bagel {
 namespace {
 
+// Eight partial sums, so that compilers can use vectors.
+double Dot(const float* a, const float* b, int64_t count) {
+  double sums[8] = {};
+  int64_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    for (int64_t j = 0; j < 8; ++j) sums[j] += static_cast<double>(a[i + j]) * b[i + j];
+  }
+  double total = 0;
+  for (const double sum : sums) total += sum;
+  for (; i < count; ++i) total += static_cast<double>(a[i]) * b[i];
+  return total;
+}
+
+double SiluOf(double value) { return value / (1.0 + std::exp(-value)); }
+
+float Load(const Tensor& tensor, int64_t row, int64_t column) {
+  return tensor.dtype == DType::kBF16 ? BF16ToF32(tensor.row<uint16_t>(row)[column])
+                                      : tensor.f32(row)[column];
+}
+
 // One softmax-weighted sum: y = sum_j softmax_j(scale q.k_j) v_j over `keys` rows found through the
 // two accessors.
-template <typename Row>
-void AttendOne(float* y, const float* q, int64_t keys, int64_t head_dim, const Row& k_row,
-               const Row& v_row) {
+template <typename KeyRow, typename ValueRow>
+void AttendOne(float* y, const float* q, int64_t keys, int64_t head_dim, const KeyRow& k_row,
+               const ValueRow& v_row) {
   const double scale = 1.0 / std::sqrt(static_cast<double>(head_dim));
   std::vector<double> scores(static_cast<size_t>(keys));
   double largest = -INFINITY;
   for (int64_t j = 0; j < keys; ++j) {
-    double dot = 0;
-    const float* k = k_row(j);
-    for (int64_t i = 0; i < head_dim; ++i) dot += static_cast<double>(q[i]) * k[i];
+    const double dot = Dot(q, k_row(j), head_dim);
     scores[static_cast<size_t>(j)] = dot * scale;
     largest = std::max(largest, dot * scale);
   }
@@ -67,9 +88,8 @@ class RefOps final : public Ops {
     for (int64_t o = 0; o < weight.out; ++o) {
       UnpackRow(weight, o, row.data());
       for (int64_t r = 0; r < x.rows; ++r) {
-        double sum = weight.bias ? static_cast<double>(weight.bias[o]) : 0.0;
-        for (int64_t i = 0; i < weight.in; ++i)
-          sum += static_cast<double>(x.f32(r)[i]) * row[static_cast<size_t>(i)];
+        double sum = Dot(x.f32(r), row.data(), weight.in);
+        if (weight.bias) sum += weight.bias[o];
         if (add) sum += y.f32(r)[o];
         y.f32(r)[o] = static_cast<float>(sum);
       }
@@ -103,11 +123,66 @@ class RefOps final : public Ops {
     }
   }
 
+  void DoSilu(const Tensor& x) override {
+    for (int64_t r = 0; r < x.rows; ++r) {
+      for (int64_t i = 0; i < x.cols; ++i) x.f32(r)[i] = static_cast<float>(SiluOf(x.f32(r)[i]));
+    }
+  }
+
+  void DoCopy(const Tensor& y, const Tensor& x) override {
+    for (int64_t r = 0; r < x.rows; ++r) {
+      for (int64_t i = 0; i < x.cols; ++i) {
+        if (y.dtype == DType::kBF16)
+          y.row<uint16_t>(r)[i] = F32ToBF16(Load(x, r, i));
+        else
+          y.f32(r)[i] = Load(x, r, i);
+      }
+    }
+  }
+
+  void DoBlend(const Tensor& y, const Tensor& x, float keep, float factor) override {
+    for (int64_t r = 0; r < x.rows; ++r) {
+      for (int64_t i = 0; i < x.cols; ++i)
+        y.f32(r)[i] = static_cast<float>(static_cast<double>(keep) * y.f32(r)[i] +
+                                         static_cast<double>(factor) * Load(x, r, i));
+    }
+  }
+
+  void DoConv2d(const Tensor& y, const Tensor& x, const Weight& weight,
+                const ConvGeometry& geometry, const Tensor& factors, bool add) override {
+    RefConv2d(y, x, weight, geometry, factors, add);
+  }
+
+  void DoGroupMoments(const Tensor& y, const Tensor& x, int64_t groups) override {
+    const int64_t size = x.cols / groups;
+    const double count = static_cast<double>(size * x.rows);
+    for (int64_t g = 0; g < groups; ++g) {
+      double mean = 0, variance = 0;
+      for (int64_t r = 0; r < x.rows; ++r) {
+        for (int64_t i = g * size; i < (g + 1) * size; ++i) mean += x.f32(r)[i];
+      }
+      mean /= count;
+      for (int64_t r = 0; r < x.rows; ++r) {
+        for (int64_t i = g * size; i < (g + 1) * size; ++i)
+          variance += (x.f32(r)[i] - mean) * (x.f32(r)[i] - mean);
+      }
+      y.f32(0)[g] = static_cast<float>(mean);
+      y.f32(1)[g] = static_cast<float>(variance / count);
+    }
+  }
+
+  void DoScaleShift(const Tensor& y, const Tensor& x, const Tensor& factors) override {
+    for (int64_t r = 0; r < x.rows; ++r) {
+      for (int64_t i = 0; i < x.cols; ++i)
+        y.f32(r)[i] = static_cast<float>(static_cast<double>(x.f32(r)[i]) * factors.f32(0)[i] +
+                                         factors.f32(1)[i]);
+    }
+  }
+
   void DoSwiGlu(const Tensor& y, const Tensor& gate, const Tensor& up) override {
     for (int64_t r = 0; r < y.rows; ++r) {
       for (int64_t i = 0; i < y.cols; ++i) {
-        const double g = gate.f32(r)[i];
-        y.f32(r)[i] = static_cast<float>(g / (1.0 + std::exp(-g)) * up.f32(r)[i]);
+        y.f32(r)[i] = static_cast<float>(SiluOf(gate.f32(r)[i]) * up.f32(r)[i]);
       }
     }
   }
@@ -138,13 +213,12 @@ class RefOps final : public Ops {
     for (const Span& span : step().spans) {
       for (int64_t r = 0; r < span.rows; ++r) {
         for (int64_t head = 0; head < cache.kv_heads; ++head) {
-          const int64_t offset = CacheOffset(cache, span, span.past + r, head);
+          const int64_t offset = CacheOffset(cache, span.past + r, head);
           const int64_t from = head * cache.head_dim;
           const auto bytes = static_cast<size_t>(cache.head_dim) * sizeof(float);
-          std::memcpy(static_cast<float*>(cache.k) + offset, k.f32(span.first_row + r) + from,
-                      bytes);
-          std::memcpy(static_cast<float*>(cache.v) + offset, v.f32(span.first_row + r) + from,
-                      bytes);
+          const int64_t page = CachePage(span, span.past + r);
+          std::memcpy(cache.KeyPage<float>(page) + offset, k.f32(span.Row(r)) + from, bytes);
+          std::memcpy(cache.ValuePage<float>(page) + offset, v.f32(span.Row(r)) + from, bytes);
         }
       }
     }
@@ -157,14 +231,14 @@ class RefOps final : public Ops {
       for (int64_t r = 0; r < span.rows; ++r) {
         const int64_t keys = span.past + (span.causal ? r + 1 : span.rows);
         for (int64_t h = 0; h < heads; ++h) {
-          const auto row_of = [&](void* base) {
-            return [&, base](int64_t j) {
-              return static_cast<const float*>(base) + CacheOffset(cache, span, j, h / group);
-            };
+          const auto k_row = [&](int64_t j) -> const float* {
+            return cache.KeyPage<float>(CachePage(span, j)) + CacheOffset(cache, j, h / group);
           };
-          const int64_t row = span.first_row + r, from = h * cache.head_dim;
-          AttendOne(y.f32(row) + from, q.f32(row) + from, keys, cache.head_dim, row_of(cache.k),
-                    row_of(cache.v));
+          const auto v_row = [&](int64_t j) -> const float* {
+            return cache.ValuePage<float>(CachePage(span, j)) + CacheOffset(cache, j, h / group);
+          };
+          const int64_t row = span.Row(r), from = h * cache.head_dim;
+          AttendOne(y.f32(row) + from, q.f32(row) + from, keys, cache.head_dim, k_row, v_row);
         }
       }
     }
@@ -190,10 +264,11 @@ class RefOps final : public Ops {
     for (int64_t i = 0; i < cols; ++i) y[i] = static_cast<float>(x[i] * scale * weight[i]);
   }
 
-  static int64_t CacheOffset(const KvLayer& cache, const Span& span, int64_t token, int64_t head) {
-    const int64_t page = span.pages[static_cast<size_t>(token / kKvPageTokens)];
-    const int64_t row = (page * cache.kv_heads + head) * kKvPageTokens + token % kKvPageTokens;
-    return row * cache.head_dim;
+  static int64_t CachePage(const Span& span, int64_t token) {
+    return span.pages[static_cast<size_t>(token / kKvPageTokens)];
+  }
+  static int64_t CacheOffset(const KvLayer& cache, int64_t token, int64_t head) {
+    return (head * kKvPageTokens + token % kKvPageTokens) * cache.head_dim;
   }
 };
 

@@ -13,6 +13,10 @@ class MeasuringOps final : public Ops {
   explicit MeasuringOps(const Ops& device)
       : activation_type_(device.ActivationType()), kv_type_(device.KvType()) {}
 
+  // Stands in for a device with these types.
+  MeasuringOps(DType activation_type, DType kv_type)
+      : activation_type_(activation_type), kv_type_(kv_type) {}
+
   std::string Name() const override { return "measuring"; }
   DType ActivationType() const override { return activation_type_; }
   DType KvType() const override { return kv_type_; }
@@ -21,6 +25,7 @@ class MeasuringOps final : public Ops {
   void Free(void*) override {}
   void CopyToDevice(void*, const void*, size_t) override {}
   void CopyToHost(void*, const void*, size_t) override {}
+  void CopyOnDevice(void*, const void*, size_t) override {}
 
  private:
   void DoEmbed(const Tensor&, const Weight&, std::span<const int32_t>, bool) override {}
@@ -28,6 +33,13 @@ class MeasuringOps final : public Ops {
   void DoRmsNorm(const Tensor&, const Tensor&, const float*, float) override {}
   void DoLayerNorm(const Tensor&, const Tensor&, const float*, const float*, float) override {}
   void DoGeluTanh(const Tensor&) override {}
+  void DoSilu(const Tensor&) override {}
+  void DoCopy(const Tensor&, const Tensor&) override {}
+  void DoBlend(const Tensor&, const Tensor&, float, float) override {}
+  void DoConv2d(const Tensor&, const Tensor&, const Weight&, const ConvGeometry&, const Tensor&,
+                bool) override {}
+  void DoGroupMoments(const Tensor&, const Tensor&, int64_t) override {}
+  void DoScaleShift(const Tensor&, const Tensor&, const Tensor&) override {}
   void DoSwiGlu(const Tensor&, const Tensor&, const Tensor&) override {}
   void DoHeadNormRope(const Tensor&, const float*, int64_t, float, float, int64_t) override {}
   void DoKvAppend(const KvLayer&, const Tensor&, const Tensor&) override {}

@@ -13,14 +13,30 @@ void CheckIds(const Tensor& y, const Weight& table, std::span<const int32_t> ids
   for (const int32_t id : ids) CHECK(id >= 0 && id < table.out);
 }
 
+void CheckConv(const Tensor& y, const Tensor& x, const Weight& weight, const ConvGeometry& geometry,
+               const Tensor& factors) {
+  CHECK(y.dtype == DType::kF32 && x.dtype == DType::kF32);
+  CHECK(weight.in == 9 * x.cols && weight.out == y.cols);
+  CHECK(factors.rows == 0 || (factors.rows == 2 && factors.cols == x.cols));
+  CHECK(x.rows % geometry.width == 0 && y.rows % geometry.OutputWidth() == 0);
+  const int64_t rows = y.rows / geometry.OutputWidth();
+  CHECK(geometry.first_output >= 0 && rows > 0 &&
+        geometry.first_output + rows <= geometry.OutputHeight());
+  const auto [first, last] = geometry.InputRows(geometry.first_output, rows);
+  CHECK(first >= geometry.first_input && last <= geometry.first_input + x.rows / geometry.width);
+}
+
 }  // namespace
 
 void Ops::BeginStep(const Step& step) {
-  int64_t row = 0;
+  int64_t lead_row = 0, row = 0;
+  for (const Span& span : step.spans) row += span.lead;
   for (const Span& span : step.spans) {
-    CHECK(span.first_row == row && span.rows > 0 && span.past >= 0);
+    CHECK(span.lead >= 0 && span.rows > span.lead && span.past >= 0);
+    CHECK(span.first_row == row && (span.lead == 0 || span.lead_row == lead_row));
     CHECK(static_cast<int64_t>(span.pages.size()) * kKvPageTokens >= span.past + span.rows);
-    row += span.rows;
+    lead_row += span.lead;
+    row += span.rows - span.lead;
   }
   CHECK(row == step.rows());
   step_ = step;
@@ -61,6 +77,8 @@ void Ops::LayerNorm(const Tensor& y, const Tensor& x, const float* weight, const
 
 void Ops::GeluTanh(const Tensor& x) { DoGeluTanh(x); }
 
+void Ops::Silu(const Tensor& x) { DoSilu(x); }
+
 void Ops::SwiGlu(const Tensor& y, const Tensor& gate, const Tensor& up) {
   CHECK(SameShape(y, gate) && SameShape(y, up));
   DoSwiGlu(y, gate, up);
@@ -90,6 +108,45 @@ void Ops::FullAttention(const Tensor& y, const Tensor& q, const Tensor& k, const
   CHECK(SameShape(y, q) && SameShape(q, k) && SameShape(k, v));
   CHECK(heads > 0 && q.cols % heads == 0);
   DoFullAttention(y, q, k, v, heads);
+}
+
+void Ops::Conv2d(const Tensor& y, const Tensor& x, const Weight& weight,
+                 const ConvGeometry& geometry, const Tensor& factors) {
+  CheckConv(y, x, weight, geometry, factors);
+  DoConv2d(y, x, weight, geometry, factors, /*add=*/false);
+}
+
+void Ops::Conv2dAdd(const Tensor& y, const Tensor& x, const Weight& weight,
+                    const ConvGeometry& geometry, const Tensor& factors) {
+  CheckConv(y, x, weight, geometry, factors);
+  DoConv2d(y, x, weight, geometry, factors, /*add=*/true);
+}
+
+void Ops::GroupMoments(const Tensor& y, const Tensor& x, int64_t groups) {
+  CHECK(groups > 0 && x.cols % groups == 0 && x.rows > 0);
+  CHECK(y.rows == 2 && y.cols == groups && y.dtype == DType::kF32);
+  DoGroupMoments(y, x, groups);
+}
+
+void Ops::ScaleShift(const Tensor& y, const Tensor& x, const Tensor& factors) {
+  CHECK(SameShape(y, x) && factors.rows == 2 && factors.cols == x.cols);
+  DoScaleShift(y, x, factors);
+}
+
+void Ops::Copy(const Tensor& y, const Tensor& x) {
+  CHECK(SameShape(y, x));
+  DoCopy(y, x);
+}
+
+void Ops::Blend(const Tensor& y, const Tensor& x, float keep, float factor) {
+  CHECK(SameShape(y, x) && y.dtype == DType::kF32);
+  DoBlend(y, x, keep, factor);
+}
+
+void Ops::CopyOnDevice(void* to, const void* from, size_t bytes) {
+  std::vector<char> host(bytes);
+  CopyToHost(host.data(), from, bytes);
+  CopyToDevice(to, host.data(), bytes);
 }
 
 void Ops::Trace(const std::string& name, const Tensor& tensor) {

@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 
+#include "tensor/conv.h"
 #include "tensor/step.h"
 #include "tensor/tensor.h"
 #include "tensor/weight.h"
@@ -21,7 +22,9 @@
 namespace bagel {
 
 // One layer's keys and values in pages. k and v each hold
-// [pages][kv_heads][kKvPageTokens][head_dim] elements of `dtype`.
+// [pages][kv_heads][kKvPageTokens][head_dim] elements of `dtype`. Page numbers from `pages` on lie
+// in scratch memory of the same form, which all layers share: it holds what a step stores for
+// itself alone.
 struct KvLayer {
   void* k = nullptr;
   void* v = nullptr;
@@ -29,6 +32,26 @@ struct KvLayer {
   int64_t pages = 0;
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
+  void* scratch_k = nullptr;
+  void* scratch_v = nullptr;
+
+  int64_t PageElements() const { return kv_heads * kKvPageTokens * head_dim; }
+  // The begin of a page; T is the type behind `dtype`.
+  template <typename T>
+  T* KeyPage(int64_t page) const {
+    return Page<T>(k, scratch_k, page);
+  }
+  template <typename T>
+  T* ValuePage(int64_t page) const {
+    return Page<T>(v, scratch_v, page);
+  }
+
+ private:
+  template <typename T>
+  T* Page(void* kept, void* scratch, int64_t page) const {
+    return page < pages ? static_cast<T*>(kept) + page * PageElements()
+                        : static_cast<T*>(scratch) + (page - pages) * PageElements();
+  }
 };
 
 // What a device can do at best, measured now.
@@ -56,6 +79,8 @@ class Ops {
   virtual void Free(void* memory) = 0;
   virtual void CopyToDevice(void* device, const void* host, size_t bytes) = 0;
   virtual void CopyToHost(void* host, const void* device, size_t bytes) = 0;
+  // Memory that does not overlap.
+  virtual void CopyOnDevice(void* to, const void* from, size_t bytes);
 
   // Makes `step` the one that HeadNormRope, KvAppend and Attention refer to, until the next call.
   void BeginStep(const Step& step);
@@ -84,8 +109,32 @@ class Ops {
                  float eps);
   // x = 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), in place.
   void GeluTanh(const Tensor& x);
+  // x = silu(x), silu(g) = g / (1 + exp(-g)), in place.
+  void Silu(const Tensor& x);
   // y = silu(gate) * up, silu(g) = g / (1 + exp(-g)). y may be gate or up.
   void SwiGlu(const Tensor& y, const Tensor& gate, const Tensor& up);
+
+  // y = x, from one floating-point type (f32, or the device's KvType) to another.
+  void Copy(const Tensor& y, const Tensor& x);
+  // y = keep * y + factor * x; y is f32, x as for Copy.
+  void Blend(const Tensor& y, const Tensor& x, float keep, float factor);
+
+  // ---- Pictures: pixel (r, c) of a picture is row r * width + c, its columns are channels ----
+
+  // y = W * act(x) + bias, the 3x3 convolution `geometry` tells. x: [input rows * width, in],
+  // W: [out, 9 * in], columns ordered by kernel row, kernel column, channel; y: [output rows *
+  // output width, out]. act(x) = silu(x * factors[0] + factors[1]) with factors [2, in] f32, or x
+  // itself where `factors` has no rows; the padding around the picture is 0 after act.
+  void Conv2d(const Tensor& y, const Tensor& x, const Weight& weight, const ConvGeometry& geometry,
+              const Tensor& factors = {});
+  // y += the same.
+  void Conv2dAdd(const Tensor& y, const Tensor& x, const Weight& weight,
+                 const ConvGeometry& geometry, const Tensor& factors = {});
+  // Mean y[0][g] and biased variance y[1][g] of every group of cols / groups channels over all rows
+  // of x, summed in f64. y: [2, groups] f32.
+  void GroupMoments(const Tensor& y, const Tensor& x, int64_t groups);
+  // y = x * factors[0] + factors[1], factors [2, cols] f32. In place allowed.
+  void ScaleShift(const Tensor& y, const Tensor& x, const Tensor& factors);
 
   // ---- Attention ----
 
@@ -124,6 +173,13 @@ class Ops {
   virtual void DoLayerNorm(const Tensor& y, const Tensor& x, const float* weight, const float* bias,
                            float eps) = 0;
   virtual void DoGeluTanh(const Tensor& x) = 0;
+  virtual void DoSilu(const Tensor& x) = 0;
+  virtual void DoCopy(const Tensor& y, const Tensor& x) = 0;
+  virtual void DoBlend(const Tensor& y, const Tensor& x, float keep, float factor) = 0;
+  virtual void DoConv2d(const Tensor& y, const Tensor& x, const Weight& weight,
+                        const ConvGeometry& geometry, const Tensor& factors, bool add) = 0;
+  virtual void DoGroupMoments(const Tensor& y, const Tensor& x, int64_t groups) = 0;
+  virtual void DoScaleShift(const Tensor& y, const Tensor& x, const Tensor& factors) = 0;
   virtual void DoSwiGlu(const Tensor& y, const Tensor& gate, const Tensor& up) = 0;
   virtual void DoHeadNormRope(const Tensor& x, const float* weight, int64_t head_dim, float eps,
                               float theta, int64_t first_row) = 0;

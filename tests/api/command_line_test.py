@@ -22,7 +22,8 @@ class Help(unittest.TestCase):
     def test_every_command_has_help_with_an_example(self):
         top = run("--help")
         self.assertEqual(top.returncode, 0)
-        for command in ("describe", "serve", "tokenize", "inspect", "quantize", "compare", "bench", "synth"):
+        for command in ("describe", "generate", "edit", "serve", "tokenize", "inspect", "quantize",
+                        "compare", "bench", "synth"):
             self.assertIn(command, top.stdout)
             text = run(command, "--help")
             self.assertEqual(text.returncode, 0)
@@ -118,6 +119,95 @@ class Describe(unittest.TestCase):
             process.stdout.close()
             self.assertTrue(eventually(lambda: process.poll() is not None))
         self.assertIn(process.returncode, (0, 69))
+
+
+class Draw(unittest.TestCase):
+    small = ("--model", MODEL, "--steps", "3", "--width", "128", "--height", "144")
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+
+    def path(self, name):
+        return os.path.join(self.folder.name, name)
+
+    def draw(self, name, *arguments, command="generate"):
+        result = run(command, "-o", self.path(name), *arguments)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(result.stdout, "")
+        with open(self.path(name), "rb") as file:
+            return file.read(), result.stderr
+
+    def test_a_picture_says_how_it_was_made_and_can_be_made_again(self):
+        seed = "18446744073709551615"
+        first, log = self.draw("a.png", *self.small, "--prompt", "A red apple", "--seed", seed)
+        self.assertTrue(first.startswith(b"\x89PNG"))
+        self.assertIn("128x144, seed " + seed, log)
+        told = run("inspect", self.path("a.png")).stdout
+        self.assertIn("Prompt: A red apple\nSeed: " + seed, told)
+        again, _ = self.draw("b.png", "--model", MODEL, "--like", self.path("a.png"))
+        self.assertEqual(again, first)
+        other, _ = self.draw("c.png", "--model", MODEL, "--like", self.path("a.png"), "--seed", "1")
+        self.assertNotEqual(other, first)
+
+    def test_the_ending_chooses_the_format(self):
+        jpeg, _ = self.draw("a.jpg", *self.small, "--prompt", "x")
+        self.assertTrue(jpeg.startswith(b"\xff\xd8\xff"))
+        webp, _ = self.draw("a.webp", *self.small, "--prompt", "x")
+        self.assertEqual(webp[8:12], b"WEBP")
+
+    def test_names_are_not_overwritten(self):
+        first, _ = self.draw("a.png", *self.small, "--prompt", "x", "--seed", "1")
+        again = run("generate", "-o", self.path("a.png"), *self.small, "--prompt", "x")
+        self.assertEqual(again.returncode, 64)
+        self.assertIn("--force", again.stderr)
+        forced, _ = self.draw("a.png", *self.small, "--prompt", "x", "--seed", "2", "--force")
+        self.assertNotEqual(forced, first)
+        self.assertEqual(os.listdir(self.folder.name), ["a.png"])
+
+    def test_several_pictures_and_rounded_sizes(self):
+        result = run("generate", "-o", self.path("a.png"), "--model", MODEL, "--prompt", "x",
+                     "--steps", "2", "--width", "130", "--height", "128", "--count", "2",
+                     "--seed", "5", "--preview", "--taylorseer")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(sorted(os.listdir(self.folder.name)), ["a-1.png", "a-2.png"])
+        self.assertIn("128x128, rounded from 130x128", result.stderr)
+        self.assertIn("seed 6", result.stderr)
+
+    def test_an_edit_takes_several_pictures(self):
+        picture, _ = self.draw("a.png", *self.small, "--prompt", "x")
+        _, log = self.draw("b.png", "--model", MODEL, "--image", self.path("a.png"), "--image",
+                           self.path("a.png"), "--prompt", "y", "--steps", "2", command="edit")
+        self.assertIn("512x576", log)
+
+    def test_ctrl_c_leaves_nothing(self):
+        with subprocess.Popen([BAGEL, "generate", "--model", MODEL, "--prompt", "x", "--steps",
+                               "1000", "--preview", "-o", self.path("a.png")],
+                              stderr=subprocess.PIPE) as process:
+            self.assertTrue(eventually(lambda: os.listdir(self.folder.name)))
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=20)
+        self.assertEqual(process.returncode, 130, errors)
+        self.assertEqual(os.listdir(self.folder.name), [])
+
+    def test_errors_name_their_value(self):
+        for code, part, *arguments in (
+                (64, "steps is 0", "--steps", "0"), (64, "steps is 10000", "--steps", "10000"),
+                (64, "cfg text scale is nan", "--cfg-text", "nan"),
+                (64, "timestep shift is inf", "--timestep-shift", "inf"),
+                (64, "100x128", "--width", "100", "--height", "128"),
+                (64, "2000x200", "--width", "2000", "--height", "200"),
+                (64, "go together", "--width", "200"), (64, "7:3", "--ratio", "7:3"),
+                (64, "'-1'", "--seed", "-1"), (64, "cfg renorm 'x'", "--cfg-renorm", "x"),
+                (64, "0.5 to 1", "--cfg-interval", "0.5,0.1"),
+                (64, "does not say", "--like", "README.md"),
+                (66, "nofile", "--like", "nofile.png"), (69, "x.gif", "-o", "x.gif"),
+                (66, "no/folder", "-o", "no/folder/x.png")):
+            result = run("generate", "--model", MODEL, "--prompt", "x", *arguments)
+            self.assertEqual(result.returncode, code, result.stderr)
+            self.assertRegex(result.stderr, r"^bagel: [^\n]*\n$")
+            self.assertIn(part, result.stderr)
+        self.assertIn("prompt is empty", run("generate", "--model", MODEL, "--prompt", " ").stderr)
 
 
 class Tokenize(unittest.TestCase):

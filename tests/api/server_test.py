@@ -77,6 +77,24 @@ class ServerTest(unittest.TestCase):
         self.assertFalse(any(line["done"] for line in lines[:-1]))
         self.assertEqual(lines[-1]["context"], whole["context"])
 
+    def test_curl_draws_and_edits(self):
+        request = {"prompt": "A red apple", "width": 128, "height": 144, "steps": 3,
+                   "options": {"seed": 7}}
+        run = subprocess.run(["curl", "-sS", self.server.url + "/api/generate", "-d",
+                              json.dumps(request)], capture_output=True, text=True, check=True)
+        lines = [json.loads(line) for line in run.stdout.splitlines()]
+        self.assertEqual([line.get("completed", 0) for line in lines[:-1]], [0, 1, 2, 3])
+        drawn = lines[-1]["image"]
+        self.assertEqual(base64.b64decode(drawn)[:4], b"\x89PNG")
+        again = self.answer({**request, "stream": False})
+        self.assertEqual(again["image"], drawn)
+        self.assertEqual((again["width"], again["height"], again["seed"]), (128, 144, 7))
+        edited = self.answer({"prompt": "Blue", "images": [drawn], "steps": 2, "stream": False})
+        self.assertNotEqual(edited["image"], drawn)
+        status, error = self.error({"prompt": "x", "width": 100, "height": 128})
+        self.assertEqual(status, 400)
+        self.assertIn("100x128", error)
+
     def test_words_alone(self):
         answer = self.answer({"prompt": "Hello", "stream": False, "options": {"num_predict": 3}})
         self.assertLessEqual(answer["eval_count"], 3)

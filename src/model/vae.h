@@ -1,0 +1,36 @@
+// The FLUX.1 autoencoder: pictures to latents and back, in two planes of memory.
+#ifndef BAGEL_MODEL_VAE_H_
+#define BAGEL_MODEL_VAE_H_
+
+#include <cstdint>
+#include <span>
+
+#include "model/config.h"
+#include "model/weights.h"
+#include "tensor/ops.h"
+#include "tensor/workspace.h"
+
+namespace bagel {
+
+// How much of an enlarged picture that has no room as a whole exists at once.
+struct VaeBands {
+  int64_t pixels = 8192;       // of one band, rounded down to rows, at least one
+  bool stream_always = false;  // in bands even where there is room
+};
+
+// Pixels [height * width, 3], -1 to 1 -> moments [latent pixels, 2 * latent channels]: the means,
+// then the log variances. Sides are multiples of Downsample(). The buffers are host memory.
+void VaeEncode(Ops& ops, Workspace& workspace, const VaeConfig& config, const VaeCoder& encoder,
+               std::span<const float> pixels, int64_t height, int64_t width,
+               std::span<float> moments);
+
+// Latents [height * width, latent channels], already unscaled -> pixels [.., 3], about -1 to 1, of
+// Downsample() times the sides. Statistics of a GroupNorm are always those of the whole picture,
+// so bands change the result by rounding alone.
+void VaeDecode(Ops& ops, Workspace& workspace, const VaeConfig& config, const VaeCoder& decoder,
+               std::span<const float> latents, int64_t height, int64_t width, const VaeBands& bands,
+               std::span<float> pixels);
+
+}  // namespace bagel
+
+#endif  // BAGEL_MODEL_VAE_H_

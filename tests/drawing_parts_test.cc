@@ -1,0 +1,191 @@
+// What drawing is made of: contexts that fork, the autoencoder in bands, and the memory that a
+// picture of the published model takes.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <random>
+
+#include "cpu/cpu_ops.h"
+#include "image/latents.h"
+#include "image/patches.h"
+#include "model/bagel.h"
+#include "ref/ref_ops.h"
+#include "tensor/measuring_ops.h"
+#include "tests/golden.h"
+
+namespace bagel {
+namespace {
+
+TEST(ForkTest, SharesFullPagesAndCopiesTheLast) {
+  const auto ops = MakeRefOps();
+  LlmConfig llm;
+  llm.layers = 2;
+  llm.kv_heads = 1;
+  llm.head_dim = 2;
+  KvPool pool(*ops, llm, 8);
+  const auto first_value = [&](int64_t layer, int32_t page) -> float& {
+    const KvLayer& kv = pool.layer(layer);
+    return static_cast<float*>(kv.v)[page * kv.PageElements()];
+  };
+  Context context(pool);
+  context.Reserve(2 * kKvPageTokens + 5);
+  context.Advance(2 * kKvPageTokens + 5, 9);
+  EXPECT_EQ(pool.free_pages(), 5);
+  first_value(1, context.pages()[2]) = 3;
+  {
+    Context fork(pool);
+    fork.Fork(context);
+    EXPECT_EQ(fork.length(), context.length());
+    EXPECT_EQ(fork.rope(), 9);
+    EXPECT_EQ(pool.free_pages(), 4);
+    EXPECT_EQ(fork.pages()[0], context.pages()[0]);
+    EXPECT_EQ(fork.pages()[1], context.pages()[1]);
+    EXPECT_NE(fork.pages()[2], context.pages()[2]);
+    EXPECT_EQ(first_value(1, fork.pages()[2]), 3);
+    first_value(1, fork.pages()[2]) = 4;
+    EXPECT_EQ(first_value(1, context.pages()[2]), 3);
+    fork.Reserve(kKvPageTokens);
+    EXPECT_EQ(pool.free_pages(), 3);
+
+    Context second(pool);
+    second.Fork(fork);  // before its new page is used
+    EXPECT_EQ(second.pages().size(), 3u);
+    second.Fork(context);
+    EXPECT_EQ(pool.free_pages(), 2);
+  }
+  EXPECT_EQ(pool.free_pages(), 5);
+}
+
+TEST(ForkTest, AFullPoolLeavesItEmpty) {
+  const auto ops = MakeRefOps();
+  LlmConfig llm;
+  llm.layers = 1;
+  KvPool pool(*ops, llm, 1);
+  Context context(pool), fork(pool);
+  context.Reserve(3);
+  context.Advance(3, 3);
+  EXPECT_THROW(fork.Fork(context), Error);
+  EXPECT_EQ(fork.length(), 0);
+  EXPECT_EQ(context.length(), 3);
+}
+
+// A text that goes into a context and into its fork has the same effect as in one that saw it all.
+TEST(ForkTest, AForkGoesOnAsTheOriginalDoes) {
+  const auto ops = MakeCpuOps({.threads = 2, .exact = true});
+  const BagelConfig config = LoadBagelConfig(kGoldenModel);
+  const LoadedWeights weights(kGoldenModel, config, *ops);
+  KvPool pool(*ops, config.llm, 16);
+  Bagel model(*ops, config, weights.weights(), {}, 256);
+  const auto logits = [&](Context& context, const std::vector<int32_t>& ids) {
+    const StepInput input{&context, ids, nullptr, true};
+    const auto values = model.Run(std::span(&input, 1), pool);
+    return std::vector<float>(values.begin(), values.end());
+  };
+  Context whole(pool), context(pool), fork(pool);
+  std::vector<int32_t> prefix(200);
+  for (size_t i = 0; i < prefix.size(); ++i) prefix[i] = static_cast<int32_t>(i * 37 % 600);
+  logits(whole, prefix);
+  logits(context, prefix);
+  fork.Fork(context);
+  logits(context, {5, 6, 7});
+  EXPECT_EQ(logits(fork, {8, 9}), logits(whole, {8, 9}));
+}
+
+class BandsTest : public testing::TestWithParam<std::pair<int64_t, int64_t>> {};
+
+// Within one level of the picture that is decoded as a whole, everywhere.
+TEST_P(BandsTest, ChangeNoPixelByMoreThanOneLevel) {
+  const auto [height, width] = GetParam();
+  const auto ops = MakeCpuOps({.threads = 2, .exact = true});
+  const BagelConfig config = LoadBagelConfig(kGoldenModel);
+  const LoadedWeights weights(kGoldenModel, config, *ops);
+  Bagel model(*ops, config, weights.weights(), {}, 16);
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal;
+  std::vector<float> latents(static_cast<size_t>(height * width * config.latent.channels));
+  for (float& value : latents) value = 2 * normal(random);
+  const auto decode = [&](const VaeBands& bands) {
+    return ToPicture(model.DecodeLatents(latents, height, width, bands), 8 * height, 8 * width);
+  };
+  const Picture whole = decode({.pixels = 8 * height * 8 * width});
+  for (const VaeBands& bands : {VaeBands{.pixels = 1, .stream_always = true},
+                                VaeBands{.pixels = 700, .stream_always = true}, VaeBands{}}) {
+    const Picture banded = decode(bands);
+    int most = 0;
+    for (size_t i = 0; i < whole.rgb.size(); ++i)
+      most = std::max(most, std::abs(whole.rgb[i] - banded.rgb[i]));
+    EXPECT_LE(most, 1) << bands.pixels;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, BandsTest,
+                         testing::Values(std::pair(20, 24), std::pair(16, 18), std::pair(18, 16)));
+
+// The published model on a device with 16-bit keys and values, by a dry run.
+class MemoryTest : public testing::Test {
+ protected:
+  static constexpr int64_t kSide = 64;  // latent tokens of 1024 pixels
+  static constexpr int64_t kMiB = 1 << 20;
+
+  // Drawing's workspace beside what texts take anyway, after a move of `passes` passes and the
+  // autoencoder.
+  int64_t WorkspaceBytes(size_t passes, bool edit) {
+    Context context(pool_);
+    const std::vector<float> values(
+        static_cast<size_t>(kSide * kSide * config_.latent.TokenSize()));
+    const LatentTokens latents{values, positions_, 0.5f};
+    if (edit) {
+      const std::vector<float> pixels(static_cast<size_t>(1024 * 1024 * 3));
+      model_.EncodePixels(pixels, 1024, 1024);
+      const StepInput block{&context, {}, nullptr, false, &latents};
+      model_.Run(std::span(&block, 1), pool_);
+    }
+    std::vector<StepInput> inputs;
+    for (size_t i = 0; i < passes; ++i)
+      inputs.push_back({&context, {}, nullptr, false, &latents, false});
+    model_.Velocity(inputs, pool_);
+    model_.DecodeLatents(values, 2 * kSide, 2 * kSide);
+    return static_cast<int64_t>(model_.workspace_bytes());
+  }
+
+  int64_t ContextBytes(int64_t tokens) const {
+    const LlmConfig& llm = config_.llm;
+    const int64_t pages = (tokens + kKvPageTokens - 1) / kKvPageTokens;
+    return pages * kKvPageTokens * llm.layers * 2 * llm.kv_heads * llm.head_dim * 2;
+  }
+
+  BagelConfig config_ = FindShape("bagel-7b-mot");
+  BagelWeights weights_ = WeightShapes(config_);
+  MeasuringOps ops_{DType::kF32, DType::kBF16};
+  KvPool pool_{ops_, config_.llm, 200};
+  Bagel model_{ops_, config_, weights_, {}, config_.MaxImageRows()};
+  std::vector<int32_t> positions_ = PatchPositions(kSide, kSide, kSide);
+};
+
+TEST_F(MemoryTest, APictureOf1024) {
+  constexpr int64_t kText = 256;
+  const int64_t bytes = WorkspaceBytes(2, false) + ContextBytes(kText);
+  std::printf("a picture: %lld MB\n", static_cast<long long>(bytes / 1000 / 1000));
+  EXPECT_LE(bytes, 1'200'000'000);
+}
+
+TEST_F(MemoryTest, AnEditOf1024) {
+  constexpr int64_t kText = 256;
+  const int64_t block = kSide * kSide + 2 + config_.MaxImageRows();
+  // The context without text is a prefix of the full one, that without pictures a text.
+  const int64_t bytes =
+      WorkspaceBytes(3, true) + ContextBytes(block + kText) + ContextBytes(2 * kText);
+  std::printf("an edit: %lld MB\n", static_cast<long long>(bytes / 1000 / 1000));
+  EXPECT_LE(bytes, 1'800'000'000);
+}
+
+TEST_F(MemoryTest, TaylorSeer) {
+  const int64_t history = (TaylorHistory::kMaxOrder + 1) * kSide * kSide * config_.llm.hidden * 2;
+  std::printf("TaylorSeer: %lld MB for three passes\n",
+              static_cast<long long>(3 * history / 1000 / 1000));
+  EXPECT_LE(3 * history, 650'000'000);
+}
+
+}  // namespace
+}  // namespace bagel
