@@ -33,30 +33,30 @@ ask() {
     jq 'if .error then error(.error) else . end'
 }
 
+# describe FILE QUESTION
 describe() {
   echo "$1"
   base64 -w0 "$1" |
-    ask '{prompt: "Describe this image.", images: [.],
-          options: {temperature: 0.3, num_predict: 150}}' |
+    ask "{prompt: \"$2\", images: [.], options: {temperature: 0.3, num_predict: 150}}" |
     jq -r '"  " + .response'
 }
 
 for picture in demo/pictures/{person-01,person-02,security-01}.jpg; do
-  describe "$picture"
+  describe "$picture" "Describe this image."
 done
 
 if curl -sS "http://127.0.0.1:$port/api/tags" |
   jq -e 'any(.models[].capabilities[]; . == "image")' >/dev/null; then
   mkdir -p build/demo
-  prompt="A happy person with short black hair in a red shirt in a kitchen."
+  prompt="Show me a happy person: long blond hair, green sweater, no glasses, in a garden"
   echo "drawing: $prompt"
-  printf '%s' "$prompt" | ask '{prompt: ., steps: 30, options: {seed: 1}}' |
+  printf '%s' "$prompt" | ask '{prompt: ., steps: 50, options: {seed: 1}}' |
     jq -r .image | base64 -d >build/demo/drawn.png
-  describe build/demo/drawn.png
-  change="Make the shirt blue."
+  describe build/demo/drawn.png "Describe the person in detail."
+  change="Change the sweater color to orange."
   echo "changing it: $change"
   base64 -w0 build/demo/drawn.png |
-    ask "{prompt: \"$change\", images: [.], steps: 30, options: {seed: 1}}" |
+    ask "{prompt: \"$change\", images: [.], steps: 50, options: {seed: 1}}" |
     jq -r .image | base64 -d >build/demo/changed.png
-  describe build/demo/changed.png
+  describe build/demo/changed.png "Describe the person in detail."
 fi

@@ -129,7 +129,7 @@ def add_drawing(understanding, autoencoder, state, intermediate, folder):
         if os.path.abspath(understanding) != os.path.abspath(folder):
             shutil.copy(f"{understanding}/{name}", f"{folder}/{name}")
     own = json.load(open(f"{understanding}/bagel.json"))
-    own = {**own, "gen_intermediate": intermediate, "vae": json.load(open(f"{autoencoder}/autoencoder.json"))}
+    own = {**own, "picture": {"width": 256, "height": 256}, "gen_intermediate": intermediate, "vae": json.load(open(f"{autoencoder}/autoencoder.json"))}
     save_file({**kept, **store(state, packed_drawing)}, f"{folder}/ema.safetensors", {"format": "pt"})
     os.chmod(f"{folder}/ema.safetensors", 0o644)
     shutil.copyfile(f"{autoencoder}/ae.safetensors", f"{folder}/ae.safetensors")
