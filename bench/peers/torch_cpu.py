@@ -66,10 +66,10 @@ class Layer:
 
 
 class Decoder:
-    def __init__(self, layers, dtype):
+    def __init__(self, layers, dtype, head=True):
         self.dtype = dtype
         self.layers = [Layer(dtype) for _ in range(layers)]
-        self.head = linear(VOCABULARY, HIDDEN, dtype)
+        self.head = linear(VOCABULARY, HIDDEN, dtype) if head else None
 
     def step(self, rows, position, causal, logits):
         frequency = 1e6 ** (-torch.arange(0, HEAD_DIM, 2) / HEAD_DIM)

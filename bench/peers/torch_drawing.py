@@ -24,8 +24,7 @@ LATENT_TOKENS, TEXT_TOKENS = 1024, 42
 
 class FlowStep:
     def __init__(self, dtype):
-        self.decoder = Decoder(2, dtype)
-        del self.decoder.head
+        self.decoder = Decoder(2, dtype, head=False)
         self.decoder.reset()
         self.decoder.step(TEXT_TOKENS, 0, True, False)
         self.text = [(layer.keys, layer.values) for layer in self.decoder.layers]
