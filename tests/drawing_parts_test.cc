@@ -96,7 +96,7 @@ class BandsTest : public testing::TestWithParam<std::pair<int64_t, int64_t>> {};
 
 // Within one level of the picture that is decoded as a whole, everywhere.
 TEST_P(BandsTest, ChangeNoPixelByMoreThanOneLevel) {
-  const auto [height, width] = GetParam();
+  const int64_t height = GetParam().first, width = GetParam().second;
   const auto ops = MakeCpuOps({.threads = 2, .exact = true});
   const BagelConfig config = LoadBagelConfig(kGoldenModel);
   const LoadedWeights weights(kGoldenModel, config, *ops);
@@ -126,7 +126,6 @@ INSTANTIATE_TEST_SUITE_P(Sizes, BandsTest,
 class MemoryTest : public testing::Test {
  protected:
   static constexpr int64_t kSide = 64;  // latent tokens of 1024 pixels
-  static constexpr int64_t kMiB = 1 << 20;
 
   // Drawing's workspace beside what texts take anyway, after a move of `passes` passes and the
   // autoencoder.

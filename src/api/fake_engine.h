@@ -149,7 +149,8 @@ class FakeEngine : public Engine {
     }
     result.picture.width = size.width;
     result.picture.height = size.height;
-    result.picture.rgb.resize(static_cast<size_t>(size.width * size.height * 3), 77);
+    result.picture.rgb.resize(
+        static_cast<size_t>(size.width) * static_cast<size_t>(size.height) * 3, 77);
     result.plan = request.think ? "a plan" : "";
     result.prompt_tokens = 11;
     result.latent_tokens = 192;

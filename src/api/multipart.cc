@@ -67,7 +67,7 @@ std::string NameIn(std::string_view head) {
     const std::size_t end = std::min(head.find("\r\n"), head.size());
     const std::string_view line = head.substr(0, end);
     if (Lower(line).starts_with("content-disposition:")) {
-      const std::string name = Parameter(line, "name");
+      std::string name = Parameter(line, "name");
       if (!name.empty()) {
         return name;
       }

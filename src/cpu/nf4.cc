@@ -179,7 +179,7 @@ void Arrange16(const int16_t* q, int64_t blocks, int16_t* row) {
 // The 16 levels as integers, a table for each of their bytes.
 struct Tables {
   Bytes low, high;
-  explicit Tables(const float* map) {
+  HWY_ATTR explicit Tables(const float* map) {
     HWY_ALIGN uint8_t low_bytes[16], high_bytes[16];
     for (int i = 0; i < 16; ++i) {
       const auto level = static_cast<uint16_t>(

@@ -307,8 +307,8 @@ void PackPairsBF16(const float* rows, int64_t k, uint16_t* packed) {
 }
 
 void ConvertToBF16(const float* in, int64_t count, uint16_t* out) {
-  CHECK(HasBF16Products());
-  ConvertAvx512(in, count, out);
+  if (HasBF16Products()) return ConvertAvx512(in, count, out);
+  for (int64_t i = 0; i < count; ++i) out[i] = F32ToBF16(in[i]);
 }
 
 }  // namespace bagel
@@ -316,6 +316,7 @@ void ConvertToBF16(const float* in, int64_t count, uint16_t* out) {
 #else  // other processors
 
 #include "base/error.h"
+#include "quant/half.h"
 
 namespace bagel {
 
@@ -330,7 +331,9 @@ void MultiplyBF16(const RowsBF16&, int64_t, int64_t, const uint16_t*, float*, in
   CHECK(false);
 }
 void PackPairsBF16(const float*, int64_t, uint16_t*) { CHECK(false); }
-void ConvertToBF16(const float*, int64_t, uint16_t*) { CHECK(false); }
+void ConvertToBF16(const float* in, int64_t count, uint16_t* out) {
+  for (int64_t i = 0; i < count; ++i) out[i] = F32ToBF16(in[i]);
+}
 
 }  // namespace bagel
 

@@ -22,6 +22,9 @@ constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(F32Tag()));
 
 struct Pair {
   V a, b;
+  // Written out, since GCC makes the implicit ones for another target than the vectors'.
+  HWY_ATTR Pair() {}
+  HWY_ATTR Pair(V first, V second) : a(first), b(second) {}
 };
 
 // One row of a weight as f32: Load gives kLanes values in order, One a single value, and LoadPair

@@ -353,10 +353,6 @@ const char* FinishReasonName(FinishReason reason) {
   return "?";
 }
 
-std::shared_ptr<Job> Engine::SubmitPicture(PictureRequest, PictureHandler) {
-  throw Error(ErrorKind::kUnsupported, "this engine draws no pictures");
-}
-
 std::unique_ptr<Engine> Engine::Load(const EngineOptions& options) {
   if (options.max_sessions < 1 || options.max_sessions > 64)
     throw Error(ErrorKind::kInvalidArgument,

@@ -68,7 +68,7 @@ class Engine {
 
   // The same for a picture. Throws kUnsupported where the checkpoint has no drawing half, and
   // kInvalidArgument for settings, sizes or inputs that cannot be drawn.
-  virtual std::shared_ptr<Job> SubmitPicture(PictureRequest request, PictureHandler handler);
+  virtual std::shared_ptr<Job> SubmitPicture(PictureRequest request, PictureHandler handler) = 0;
 
   virtual const ModelInfo& info() const = 0;
 
