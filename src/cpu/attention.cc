@@ -18,16 +18,6 @@ namespace {
 constexpr int64_t kBlock = kKvPageTokens;
 
 // The two kinds of products, by element type.
-int64_t PaddedDim(float, int64_t dim) { return dim; }
-int64_t PaddedDim(uint16_t, int64_t dim) { return PadKBF16(dim); }
-
-void PackGroup(const float* x, int64_t dim, int64_t count, float* packed) {
-  PackGroupF32(x, dim, count, dim, packed);
-}
-void PackGroup(const float* x, int64_t dim, int64_t count, uint16_t* packed) {
-  PackGroupBF16(x, dim, count, dim, packed);
-}
-
 void Multiply(const float* w, int64_t row_stride, int64_t n, int64_t k, const float* packed,
               float* c, bool accumulate) {
   MultiplyF32(w, row_stride, 1, n, k, packed, c, kGroup, accumulate);
@@ -61,7 +51,7 @@ CpuAttention::CpuAttention(ThreadPool& pool)
 template <typename T, typename BlockAt>
 void CpuAttention::AttendColumns(const Columns& columns, int64_t head_dim, const BlockAt& block_at,
                                  int thread) {
-  const int64_t k_dim = PaddedDim(T(), head_dim);
+  const int64_t k_dim = PadK(T(), head_dim);
   // Queries as rows, queries packed, scores, weights packed, sums, and three rows of statistics.
   float* rows = threads_[static_cast<size_t>(thread)].Get<float>(
       kGroup * (2 * k_dim + 2 * kBlock + head_dim + 3));
@@ -75,7 +65,7 @@ void CpuAttention::AttendColumns(const Columns& columns, int64_t head_dim, const
 
   for (int64_t m = 0; m < columns.count; ++m)
     std::copy_n(columns.q[static_cast<size_t>(m)], head_dim, rows + m * head_dim);
-  PackGroup(rows, head_dim, columns.count, packed_q);
+  PackGroup(rows, head_dim, columns.count, head_dim, packed_q);
   std::fill_n(maximum, kGroup, std::numeric_limits<float>::lowest());
   std::fill_n(total, kGroup, 0.0f);
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
@@ -148,7 +138,7 @@ template <typename T>
 void CpuAttention::Attend(const Step& step, const KvLayer& cache, const Tensor& q,
                           const Tensor& y) {
   const int64_t dim = cache.head_dim;
-  CHECK(PaddedDim(T(), dim) == dim);
+  CHECK(PadK(T(), dim) == dim);
   const int64_t group = q.cols / (cache.kv_heads * dim);
   struct Task {
     const Span* span;
@@ -187,7 +177,7 @@ void CpuAttention::Attend(const Step& step, const KvLayer& cache, const Tensor& 
 template <typename T>
 void CpuAttention::AttendFull(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads,
                               const Tensor& y) {
-  const int64_t dim = q.cols / heads, k_dim = PaddedDim(T(), dim), rows = q.rows;
+  const int64_t dim = q.cols / heads, k_dim = PadK(T(), dim), rows = q.rows;
   const int64_t blocks = (rows + kBlock - 1) / kBlock;
   const int64_t block_size = kBlock * (k_dim + dim);
   T* memory = blocks_.Get<T>(heads * blocks * block_size);

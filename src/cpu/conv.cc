@@ -19,26 +19,7 @@ constexpr int64_t kTaskGroups = 8;
 // Outputs whose part of the kernel stays in the second-level cache while the groups pass by.
 constexpr int64_t kOutputBlock = 48;
 
-int64_t PaddedChannels(float, int64_t channels) { return channels; }
-int64_t PaddedChannels(uint16_t, int64_t channels) { return PadKBF16(channels); }
-
-void PackGroup(const float* x, int64_t stride, int64_t count, int64_t k, float* packed) {
-  PackGroupF32(x, stride, count, k, packed);
-}
-void PackGroup(const float* x, int64_t stride, int64_t count, int64_t k, uint16_t* packed) {
-  PackGroupBF16(x, stride, count, k, packed);
-}
-
-void MultiplyGroup(const float* w, int64_t n, int64_t k, const float* packed, float* c,
-                   int64_t c_stride) {
-  MultiplyF32(w, k, 1, n, k, packed, c, c_stride, false);
-}
-void MultiplyGroup(const uint16_t* w, int64_t n, int64_t k, const uint16_t* packed, float* c,
-                   int64_t c_stride) {
-  MultiplyBF16(RowsBF16::Tiled(w, k), n, k, packed, c, c_stride, false);
-}
-
-// Columns [first, first + count) of a kernel's row, as MultiplyGroup reads them.
+// Columns [first, first + count) of a kernel's row, as MultiplyRows reads them.
 void StoreKernelRow(const float* values, int64_t count, int64_t row, int64_t first, int64_t k,
                     float* w) {
   std::copy_n(values, count, w + row * k + first);
@@ -97,7 +78,7 @@ template <typename T>
 const T* CpuConv::PrepareWeight(const Weight& weight, int64_t channels) {
   if (std::is_same_v<T, float> && weight.format == WeightFormat::kF32)
     return static_cast<const T*>(weight.data);
-  const int64_t padded = PaddedChannels(T(), channels), k = 9 * padded;
+  const int64_t padded = PadK(T(), channels), k = 9 * padded;
   T* w = weight_.Get<T>((weight.out + 15) / 16 * 16 * k);
   pool_.ParallelFor(weight.out, [&](int64_t out, int) {
     std::vector<float> values(static_cast<size_t>(padded));
@@ -150,7 +131,7 @@ void CpuConv::Multiply(const Tensor& y, const T* w, const Weight& weight,
   const int64_t width = geometry.OutputWidth(), stride = Stride(geometry);
   const int64_t row_size = BandWidth(geometry) * channels;
   const float* band = band_.Get<float>(0);
-  const int64_t padded = PaddedChannels(T(), channels), k = 9 * padded;
+  const int64_t padded = PadK(T(), channels), k = 9 * padded;
   constexpr int64_t kPixels = kTaskGroups * kGroup;
   const int64_t row_tasks = (width + kPixels - 1) / kPixels;
   pool_.ParallelFor(rows * row_tasks, [&](int64_t task, int thread) {
@@ -173,8 +154,8 @@ void CpuConv::Multiply(const Tensor& y, const T* w, const Weight& weight,
     for (int64_t n = 0; n < weight.out; n += kOutputBlock) {
       const int64_t count = std::min(kOutputBlock, weight.out - n);
       for (int64_t group = 0; group < groups; ++group)
-        MultiplyGroup(w + n * k, count, k, packed + group * k * kGroup, c + group * kGroup,
-                      c_stride);
+        MultiplyRows(w + n * k, count, k, packed + group * k * kGroup, c + group * kGroup,
+                     c_stride);
       TransposeOut(c, c_stride, count, pixels, weight.bias ? weight.bias + n : nullptr, add,
                    y.f32(row * width + first) + n, y.stride);
     }

@@ -16,25 +16,6 @@ constexpr int64_t TaskRows(uint16_t) { return 128; }
 // Columns of x and of the weight that are multiplied before the next ones are packed.
 constexpr int64_t kColumnBlock = 3584;
 
-int64_t PaddedK(float, int64_t k) { return k; }
-int64_t PaddedK(uint16_t, int64_t k) { return PadKBF16(k); }
-
-void PackGroup(const float* x, int64_t stride, int64_t count, int64_t k, float* packed) {
-  PackGroupF32(x, stride, count, k, packed);
-}
-void PackGroup(const float* x, int64_t stride, int64_t count, int64_t k, uint16_t* packed) {
-  PackGroupBF16(x, stride, count, k, packed);
-}
-
-void Multiply(const float* w, int64_t n, int64_t k, const float* packed, float* c,
-              int64_t c_stride) {
-  MultiplyF32(w, k, 1, n, k, packed, c, c_stride, false);
-}
-void Multiply(const uint16_t* w, int64_t n, int64_t k, const uint16_t* packed, float* c,
-              int64_t c_stride) {
-  MultiplyBF16(RowsBF16::Tiled(w, k), n, k, packed, c, c_stride, false);
-}
-
 }  // namespace
 
 CpuLinear::CpuLinear(ThreadPool& pool, bool bf16_products, bool byte_products)
@@ -110,7 +91,7 @@ void CpuLinear::UnpackRows(const Weight& weight, int64_t first_row, int64_t rows
 template <typename T>
 void CpuLinear::RunColumnBlock(const Tensor& y, const Tensor& x, const Weight& weight, bool add,
                                int64_t first, int64_t count) {
-  const int64_t k = PaddedK(T(), count);
+  const int64_t k = PadK(T(), count);
   const int64_t groups = (x.rows + kGroup - 1) / kGroup;
   T* packed = packed_.Get<T>(groups * kGroup * k);
   pool_.ParallelFor(groups, [&](int64_t group, int) {
@@ -126,7 +107,7 @@ void CpuLinear::RunColumnBlock(const Tensor& y, const Tensor& x, const Weight& w
         const int64_t c_stride = groups * kGroup;
         float* c = scratch.sums.Get<float>(rows * c_stride);
         for (int64_t group = 0; group < groups; ++group)
-          Multiply(w, rows, k, packed + group * kGroup * k, c + group * kGroup, c_stride);
+          MultiplyRows(w, rows, k, packed + group * kGroup * k, c + group * kGroup, c_stride);
         const float* bias = weight.bias && first == 0 ? weight.bias + n : nullptr;
         TransposeOut(c, c_stride, rows, x.rows, bias, add, y.f32() + n, y.stride);
       });

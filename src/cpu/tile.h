@@ -72,6 +72,27 @@ void PackPairsBF16(const float* rows, int64_t k, uint16_t* packed);
 // Round to nearest even; in and out do not overlap.
 void ConvertToBF16(const float* in, int64_t count, uint16_t* out);
 
+// The two kinds of products, by element type.
+inline int64_t PadK(float, int64_t k) { return k; }
+inline int64_t PadK(uint16_t, int64_t k) { return PadKBF16(k); }
+
+inline void PackGroup(const float* x, int64_t stride, int64_t count, int64_t k, float* packed) {
+  PackGroupF32(x, stride, count, k, packed);
+}
+inline void PackGroup(const float* x, int64_t stride, int64_t count, int64_t k, uint16_t* packed) {
+  PackGroupBF16(x, stride, count, k, packed);
+}
+
+// Rows of w one after the other in f32, RowsBF16::Tiled in bf16; c is overwritten.
+inline void MultiplyRows(const float* w, int64_t n, int64_t k, const float* packed, float* c,
+                         int64_t c_stride) {
+  MultiplyF32(w, k, 1, n, k, packed, c, c_stride, false);
+}
+inline void MultiplyRows(const uint16_t* w, int64_t n, int64_t k, const uint16_t* packed, float* c,
+                         int64_t c_stride) {
+  MultiplyBF16(RowsBF16::Tiled(w, k), n, k, packed, c, c_stride, false);
+}
+
 }  // namespace bagel
 
 #endif  // BAGEL_CPU_TILE_H_
