@@ -71,6 +71,9 @@ if $all; then
   run "the recorded edit on the reference device" build/release/tests/golden_draw_test \
     --gtest_brief=1 --gtest_filter='*EditTextChannel/Reference'
   run "real clients" tests/api/clients.sh build/release/apps/bagel/bagel
+  python_environment bitsandbytes torch safetensors bitsandbytes
+  run "NF4 to and from bitsandbytes" "$PYTHON" tests/nf4/bitsandbytes_test.py \
+    build/release/apps/bagel/bagel
   if [[ -d demo/model ]]; then
     python_environment evaluate numpy 'pillow>=10.1' 'opencv-python-headless<5'
     run "accuracy on 500 pictures" evaluate

@@ -2,7 +2,7 @@
 
   python3 tests/nf4/bitsandbytes_test.py build/release/apps/bagel/bagel
 
-Needs torch, safetensors and bitsandbytes from PyPI; without them it says so and passes.
+Needs torch, safetensors and bitsandbytes from PyPI.
 """
 import json
 import shutil
@@ -12,13 +12,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
-try:
-    import bitsandbytes
-    import torch
-    from safetensors.torch import load_file, save_file
-except ImportError as missing:
-    print(f"skipped: {missing}")
-    sys.exit(0)
+import bitsandbytes
+import torch
+from safetensors.torch import load_file, save_file
 
 BAGEL = sys.argv.pop(1) if len(sys.argv) > 1 else "build/release/apps/bagel/bagel"
 MODEL = Path("tests/golden/model")
