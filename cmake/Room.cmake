@@ -1,12 +1,13 @@
 # A room is one static library in src/<name>/ with its unit tests beside the sources.
 #
-#   bagel_room(NAME SOURCES a.cc b.cc TESTS a_test.cc DEPS base formats LIBS PNG::PNG)
+#   bagel_room(NAME SOURCES a.cc b.cc TESTS a_test.cc DEPS base formats LIBS PNG::PNG
+#              TEST_LIBS bagel_http_testing)
 #
 # DEPS are other rooms; only rooms listed above this one in ARCHITECTURE.md may appear there, and
 # tools/check_rooms.py fails when an #include goes to a room that is not among them. LIBS are
-# libraries from outside.
+# libraries from outside, TEST_LIBS what only the tests link.
 function(bagel_room NAME)
-  cmake_parse_arguments(ROOM "" "" "SOURCES;TESTS;DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(ROOM "" "" "SOURCES;TESTS;DEPS;LIBS;TEST_LIBS" ${ARGN})
   add_library(bagel_${NAME} STATIC ${ROOM_SOURCES})
   target_include_directories(bagel_${NAME} PUBLIC ${PROJECT_SOURCE_DIR}/src)
   bagel_warnings(bagel_${NAME})
@@ -15,7 +16,7 @@ function(bagel_room NAME)
   endforeach()
   target_link_libraries(bagel_${NAME} PRIVATE ${ROOM_LIBS})
   if(BAGEL_TESTS AND ROOM_TESTS)
-    bagel_test(${NAME}_test SOURCES ${ROOM_TESTS} LIBS bagel_${NAME} ${ROOM_LIBS})
+    bagel_test(${NAME}_test SOURCES ${ROOM_TESTS} LIBS bagel_${NAME} ${ROOM_LIBS} ${ROOM_TEST_LIBS})
   endif()
 endfunction()
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 DEVICES = {"ref", "cpu", "cuda"}
 DEVICE_CHOOSER = "src/engine/devices.cc"
-KEYWORDS = {"SOURCES", "TESTS", "DEPS", "LIBS"}
+KEYWORDS = {"SOURCES", "TESTS", "DEPS", "LIBS", "TEST_LIBS"}
 SOURCE_SUFFIXES = {".cc", ".h", ".cu", ".cuh"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 

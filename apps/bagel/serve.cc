@@ -17,7 +17,7 @@ namespace {
 
 struct ServeCommandOptions {
   ModelOptions engine;
-  api::ServerOptions http;
+  http::ServerOptions http;
   int body_limit_mib = 64;
   bool verbose = false;
 };
@@ -55,7 +55,7 @@ void AddServe(CLI::App& app) {
   auto options = std::make_shared<ServeCommandOptions>();
   CLI::App& command = *app.add_subcommand("serve", "Answers Ollama's HTTP API");
   AddEngineOptions(command, options->engine);
-  api::ServerOptions& http = options->http;
+  http::ServerOptions& http = options->http;
   command.add_option("--host", http.host, "Address to listen on")->capture_default_str();
   command.add_option("--port", http.port, "0 = any free one")->capture_default_str();
   command

@@ -54,8 +54,8 @@ std::string TextTrimmer::Push(std::string_view piece) {
   return shown;
 }
 
-GenerateCall::GenerateCall(std::shared_ptr<HttpReply> reply, Settings settings,
-                           BudgetShare pictures)
+GenerateCall::GenerateCall(std::shared_ptr<http::HttpReply> reply, Settings settings,
+                           http::BudgetShare pictures)
     : reply_(std::move(reply)), settings_(std::move(settings)), pictures_(std::move(pictures)) {}
 
 void GenerateCall::On(const Event& event) {
@@ -125,7 +125,7 @@ void GenerateCall::OnResult(const TextResult& result) {
 
 void GenerateCall::OnError(const Error& error) { SendError(*reply_, error); }
 
-void SendLine(HttpReply& reply, const ordered_json& line, bool last) {
+void SendLine(http::HttpReply& reply, const ordered_json& line, bool last) {
   reply.Begin(200, "application/x-ndjson");
   reply.Write(DumpJson(line) + "\n");
   if (last) {
@@ -133,7 +133,7 @@ void SendLine(HttpReply& reply, const ordered_json& line, bool last) {
   }
 }
 
-void SendError(HttpReply& reply, const Error& error) {
+void SendError(http::HttpReply& reply, const Error& error) {
   if (reply.started()) {
     reply.Write(ErrorBody(error.what()) + "\n");
     reply.End();

@@ -9,9 +9,9 @@
 #include <string>
 #include <string_view>
 
-#include "api/budget.h"
-#include "api/http_reply.h"
 #include "engine/request.h"
+#include "http/budget.h"
+#include "http/http_reply.h"
 
 namespace bagel::api {
 
@@ -41,7 +41,8 @@ class GenerateCall {
     std::chrono::steady_clock::time_point submitted;
   };
 
-  GenerateCall(std::shared_ptr<HttpReply> reply, Settings settings, BudgetShare pictures);
+  GenerateCall(std::shared_ptr<http::HttpReply> reply, Settings settings,
+               http::BudgetShare pictures);
 
   // Called for each event in turn.
   void On(const Event& event);
@@ -52,21 +53,21 @@ class GenerateCall {
   void OnError(const Error& error);
   nlohmann::ordered_json Line() const;
 
-  const std::shared_ptr<HttpReply> reply_;
+  const std::shared_ptr<http::HttpReply> reply_;
   const Settings settings_;
-  const BudgetShare pictures_;
+  const http::BudgetShare pictures_;
   TextTrimmer text_;
   TextTrimmer thinking_;
 };
 
 // A line of a streamed answer, which begins with the first one.
-void SendLine(HttpReply& reply, const nlohmann::ordered_json& line, bool last);
+void SendLine(http::HttpReply& reply, const nlohmann::ordered_json& line, bool last);
 
 // Never 0: clients divide by durations, and Go leaves zeros out.
 int64_t Nanoseconds(std::chrono::steady_clock::duration duration);
 
 // Answers with the error's status and text, or, when a stream has begun, with a last line of it.
-void SendError(HttpReply& reply, const Error& error);
+void SendError(http::HttpReply& reply, const Error& error);
 
 // The object every line of an answer starts with: model and created_at.
 nlohmann::ordered_json AnswerLine(const std::string& model);

@@ -31,15 +31,15 @@ TEST(ParameterSize, ReadsLikeOllamas) {
   EXPECT_EQ(ParameterSize(12), "12");
 }
 
-std::string BytesOf(HttpReply& reply) { return reply.Take().bytes; }
+std::string BytesOf(http::HttpReply& reply) { return reply.Take().bytes; }
 
-std::shared_ptr<HttpReply> NewReply(size_t limit = 1 << 20) {
-  return std::make_shared<HttpReply>(HttpReply::Frame{}, limit, nullptr);
+std::shared_ptr<http::HttpReply> NewReply(size_t limit = 1 << 20) {
+  return std::make_shared<http::HttpReply>(http::HttpReply::Frame{}, limit, nullptr);
 }
 
 TEST(GenerateCall, AnErrorAfterTheFirstPieceIsTheLastLine) {
   const auto reply = NewReply();
-  GenerateCall call(reply, {}, BudgetShare());
+  GenerateCall call(reply, {}, http::BudgetShare());
   call.On(TextPiece{"a", false});
   call.On(Error(ErrorKind::kInternal, "broke"));
   const std::string bytes = BytesOf(*reply);
@@ -49,7 +49,7 @@ TEST(GenerateCall, AnErrorAfterTheFirstPieceIsTheLastLine) {
 
 TEST(GenerateCall, AnErrorBeforeItHasAStatus) {
   const auto reply = NewReply();
-  GenerateCall call(reply, {}, BudgetShare());
+  GenerateCall call(reply, {}, http::BudgetShare());
   call.On(Error(ErrorKind::kUnavailable, "busy"));
   const std::string bytes = BytesOf(*reply);
   EXPECT_TRUE(bytes.starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
@@ -58,7 +58,7 @@ TEST(GenerateCall, AnErrorBeforeItHasAStatus) {
 
 TEST(GenerateCall, ThinkingGoesToItsOwnField) {
   const auto reply = NewReply();
-  GenerateCall call(reply, {}, BudgetShare());
+  GenerateCall call(reply, {}, http::BudgetShare());
   call.On(TextPiece{"hm ", true});
   EXPECT_NE(BytesOf(*reply).find(R"("response":"","thinking":"hm","done":false})"),
             std::string::npos);
@@ -93,10 +93,10 @@ TEST(HttpReply, DetachCancelsOnlyWhatIsNotEnded) {
 }
 
 TEST(HttpReply, SpeaksToOldClientsWithoutChunks) {
-  HttpReply::Frame frame;
+  http::HttpReply::Frame frame;
   frame.http11 = false;
   frame.keep_alive = false;
-  HttpReply reply(frame, 1000, nullptr);
+  http::HttpReply reply(frame, 1000, nullptr);
   reply.Begin(200, "text/plain");
   reply.Write("abc");
   reply.End();

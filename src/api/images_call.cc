@@ -28,7 +28,7 @@ ordered_json ErrorObject(const Error& error) {
 
 }  // namespace
 
-void SendOpenAiError(HttpReply& reply, const Error& error) {
+void SendOpenAiError(http::HttpReply& reply, const Error& error) {
   const std::string body = DumpJson(ErrorObject(error));
   if (reply.started()) {
     reply.Write("event: error\ndata: " + body + "\n\n");
@@ -44,8 +44,8 @@ void SendOpenAiError(HttpReply& reply, const Error& error) {
   reply.Send(status, kJsonType, body, headers);
 }
 
-ImagesCall::ImagesCall(Engine& engine, std::shared_ptr<HttpReply> reply, PictureRequest request,
-                       Settings settings, BudgetShare pictures)
+ImagesCall::ImagesCall(Engine& engine, std::shared_ptr<http::HttpReply> reply,
+                       PictureRequest request, Settings settings, http::BudgetShare pictures)
     : engine_(engine),
       reply_(std::move(reply)),
       request_(std::move(request)),

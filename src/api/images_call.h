@@ -9,11 +9,11 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "api/budget.h"
-#include "api/http_reply.h"
 #include "api/images_request.h"
 #include "engine/engine.h"
 #include "engine/recipe.h"
+#include "http/budget.h"
+#include "http/http_reply.h"
 
 namespace bagel::api {
 
@@ -30,8 +30,8 @@ class ImagesCall : public std::enable_shared_from_this<ImagesCall> {
     PictureRecipe recipe;
   };
 
-  ImagesCall(Engine& engine, std::shared_ptr<HttpReply> reply, PictureRequest request,
-             Settings settings, BudgetShare pictures);
+  ImagesCall(Engine& engine, std::shared_ptr<http::HttpReply> reply, PictureRequest request,
+             Settings settings, http::BudgetShare pictures);
 
   // Submits the first picture. Throws as Engine::SubmitPicture does.
   void Start();
@@ -48,10 +48,10 @@ class ImagesCall : public std::enable_shared_from_this<ImagesCall> {
   void SendEvent(const std::string& kind, nlohmann::ordered_json event);
 
   Engine& engine_;
-  const std::shared_ptr<HttpReply> reply_;
+  const std::shared_ptr<http::HttpReply> reply_;
   PictureRequest request_;
   const Settings settings_;
-  const BudgetShare pictures_;
+  const http::BudgetShare pictures_;
   const std::time_t created_ = std::time(nullptr);
   nlohmann::ordered_json data_ = nlohmann::ordered_json::array();
   int done_ = 0;      // pictures
@@ -63,7 +63,7 @@ class ImagesCall : public std::enable_shared_from_this<ImagesCall> {
 };
 
 // Answers with OpenAI's error object, or, when a stream has begun, with a last event of it.
-void SendOpenAiError(HttpReply& reply, const Error& error);
+void SendOpenAiError(http::HttpReply& reply, const Error& error);
 
 }  // namespace bagel::api
 

@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "api/go_text.h"
-#include "api/multipart.h"
 #include "base/error.h"
 #include "formats/base64.h"
+#include "http/multipart.h"
 
 namespace bagel::api {
 namespace {
@@ -129,7 +129,7 @@ bool IsImageField(std::string_view name) {
 
 void ReadForm(ImagesRequest& request, std::string_view content_type, std::string_view body,
               std::size_t max_images) {
-  for (const FormPart& part : ReadMultipart(content_type, body)) {
+  for (const http::FormPart& part : http::ReadMultipart(content_type, body)) {
     if (IsImageField(part.name)) {
       const auto* bytes = reinterpret_cast<const std::byte*>(part.data.data());
       AddImage(request, {bytes, bytes + part.data.size()}, max_images);
@@ -166,7 +166,7 @@ const char* PictureFormatName(PictureFormat format) {
 ImagesRequest ReadImagesRequest(std::string_view content_type, std::string_view body, bool edit,
                                 std::size_t max_images) {
   ImagesRequest request;
-  if (IsMultipart(content_type)) {
+  if (http::IsMultipart(content_type)) {
     ReadForm(request, content_type, body, max_images);
   } else {
     ReadJsonBody(request, body, max_images);

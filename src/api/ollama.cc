@@ -79,29 +79,29 @@ OllamaApi::OllamaApi(Engine& engine, OllamaOptions options)
     : engine_(engine),
       options_(std::move(options)),
       names_(engine.info().name),
-      picture_budget_(std::make_shared<Budget>(options_.picture_bytes)) {}
+      picture_budget_(std::make_shared<http::Budget>(options_.picture_bytes)) {}
 
-void OllamaApi::AddRoutes(Router& router) {
-  using Reply = std::shared_ptr<HttpReply>;
-  const auto hello = [](const HttpRequest&, const Reply& reply) {
+void OllamaApi::AddRoutes(http::Router& router) {
+  using Reply = std::shared_ptr<http::HttpReply>;
+  const auto hello = [](const http::HttpRequest&, const Reply& reply) {
     reply->Send(200, "text/plain; charset=utf-8", "Ollama is running");
   };
-  const auto version = [this](const HttpRequest&, const Reply& reply) {
+  const auto version = [this](const http::HttpRequest&, const Reply& reply) {
     reply->Send(200, kJsonType, DumpJson({{"version", options_.version}}));
   };
-  const auto tags = [this](const HttpRequest&, const Reply& reply) { Tags(reply); };
-  const auto generate = [this](HttpRequest request, const Reply& reply) {
+  const auto tags = [this](const http::HttpRequest&, const Reply& reply) { Tags(reply); };
+  const auto generate = [this](http::HttpRequest request, const Reply& reply) {
     Generate(std::move(request), reply);
   };
   for (const char* method : {"GET", "HEAD"}) {
-    router.Add(method, "/", Work::kLight, hello);
-    router.Add(method, "/api/version", Work::kLight, version);
-    router.Add(method, "/api/tags", Work::kLight, tags);
+    router.Add(method, "/", http::Work::kLight, hello);
+    router.Add(method, "/api/version", http::Work::kLight, version);
+    router.Add(method, "/api/tags", http::Work::kLight, tags);
   }
-  router.Add("POST", "/api/generate", Work::kHeavy, generate);
+  router.Add("POST", "/api/generate", http::Work::kHeavy, generate);
 }
 
-void OllamaApi::Tags(const std::shared_ptr<HttpReply>& reply) const {
+void OllamaApi::Tags(const std::shared_ptr<http::HttpReply>& reply) const {
   const ModelInfo& info = engine_.info();
   ordered_json models = ordered_json::array();
   for (const std::string& name : names_.Listed(info.picture.has_value())) {
@@ -137,7 +137,7 @@ std::string OllamaApi::ServedName(const std::string* requested) const {
   return *requested;
 }
 
-void OllamaApi::Generate(HttpRequest http, const std::shared_ptr<HttpReply>& reply) {
+void OllamaApi::Generate(http::HttpRequest http, const std::shared_ptr<http::HttpReply>& reply) {
   try {
     RunGenerate(std::move(http), reply);
   } catch (const Error& error) {
@@ -147,7 +147,7 @@ void OllamaApi::Generate(HttpRequest http, const std::shared_ptr<HttpReply>& rep
   }
 }
 
-void OllamaApi::RunGenerate(HttpRequest http, const std::shared_ptr<HttpReply>& reply) {
+void OllamaApi::RunGenerate(http::HttpRequest http, const std::shared_ptr<http::HttpReply>& reply) {
   GenerateRequest request = ParseGenerateRequest(http.body, options_.max_images);
   std::string().swap(http.body);
   const std::string model = ServedName(request.model ? &*request.model : nullptr);
@@ -164,7 +164,7 @@ void OllamaApi::RunGenerate(HttpRequest http, const std::shared_ptr<HttpReply>& 
   CheckTextBytes(request.system.size() + (request.prompt ? request.prompt->size() : 0) +
                      request.picture.negative.value_or("").size(),
                  engine_.info().context_tokens);
-  BudgetShare share(picture_budget_);
+  http::BudgetShare share(picture_budget_);
   std::vector<Part> parts = DecodePictures(request.images, options_.picture_limits, share);
   if (reply->cancelled()) {
     return;
@@ -187,8 +187,8 @@ void OllamaApi::RunGenerate(HttpRequest http, const std::shared_ptr<HttpReply>& 
 }
 
 void OllamaApi::Draw(GenerateRequest request, const std::string& model, std::vector<Part> parts,
-                     BudgetShare share, std::chrono::steady_clock::time_point received,
-                     const std::shared_ptr<HttpReply>& reply) {
+                     http::BudgetShare share, std::chrono::steady_clock::time_point received,
+                     const std::shared_ptr<http::HttpReply>& reply) {
   constexpr int kOllamasLargest = 4096;
   if (request.picture.width.value_or(0) > kOllamasLargest ||
       request.picture.height.value_or(0) > kOllamasLargest) {

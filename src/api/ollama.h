@@ -10,14 +10,14 @@
 #include <string_view>
 #include <vector>
 
-#include "api/budget.h"
-#include "api/http_message.h"
-#include "api/http_reply.h"
 #include "api/names.h"
 #include "api/ollama_request.h"
-#include "api/router.h"
 #include "engine/engine.h"
 #include "formats/picture.h"
+#include "http/budget.h"
+#include "http/http_message.h"
+#include "http/http_reply.h"
+#include "http/router.h"
 
 namespace bagel::api {
 
@@ -35,23 +35,23 @@ class OllamaApi {
   OllamaApi(Engine& engine, OllamaOptions options);
 
   // One line for each endpoint: what is not listed there is 404.
-  void AddRoutes(Router& router);
+  void AddRoutes(http::Router& router);
 
-  const std::shared_ptr<Budget>& picture_budget() const { return picture_budget_; }
+  const std::shared_ptr<http::Budget>& picture_budget() const { return picture_budget_; }
 
  private:
-  void Generate(HttpRequest http, const std::shared_ptr<HttpReply>& reply);
-  void RunGenerate(HttpRequest http, const std::shared_ptr<HttpReply>& reply);
+  void Generate(http::HttpRequest http, const std::shared_ptr<http::HttpReply>& reply);
+  void RunGenerate(http::HttpRequest http, const std::shared_ptr<http::HttpReply>& reply);
   void Draw(GenerateRequest request, const std::string& model, std::vector<Part> parts,
-            BudgetShare share, std::chrono::steady_clock::time_point received,
-            const std::shared_ptr<HttpReply>& reply);
-  void Tags(const std::shared_ptr<HttpReply>& reply) const;
+            http::BudgetShare share, std::chrono::steady_clock::time_point received,
+            const std::shared_ptr<http::HttpReply>& reply);
+  void Tags(const std::shared_ptr<http::HttpReply>& reply) const;
   std::string ServedName(const std::string* requested) const;
 
   Engine& engine_;
   const OllamaOptions options_;
   const ModelNames names_;
-  const std::shared_ptr<Budget> picture_budget_;
+  const std::shared_ptr<http::Budget> picture_budget_;
 };
 
 // {"error": message}, for Ollama's endpoints and the server's own errors.

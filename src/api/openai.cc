@@ -12,23 +12,25 @@
 
 namespace bagel::api {
 
-OpenAiApi::OpenAiApi(Engine& engine, OllamaOptions options, std::shared_ptr<Budget> picture_budget)
+OpenAiApi::OpenAiApi(Engine& engine, OllamaOptions options,
+                     std::shared_ptr<http::Budget> picture_budget)
     : engine_(engine),
       options_(std::move(options)),
       names_(engine.info().name),
       picture_budget_(std::move(picture_budget)) {}
 
-void OpenAiApi::AddRoutes(Router& router) {
+void OpenAiApi::AddRoutes(http::Router& router) {
   const auto images = [this](bool edit) {
-    return [this, edit](HttpRequest request, const std::shared_ptr<HttpReply>& reply) {
+    return [this, edit](http::HttpRequest request, const std::shared_ptr<http::HttpReply>& reply) {
       Images(std::move(request), edit, reply);
     };
   };
-  router.Add("POST", "/v1/images/generations", Work::kHeavy, images(false));
-  router.Add("POST", "/v1/images/edits", Work::kHeavy, images(true));
+  router.Add("POST", "/v1/images/generations", http::Work::kHeavy, images(false));
+  router.Add("POST", "/v1/images/edits", http::Work::kHeavy, images(true));
 }
 
-void OpenAiApi::Images(HttpRequest http, bool edit, const std::shared_ptr<HttpReply>& reply) {
+void OpenAiApi::Images(http::HttpRequest http, bool edit,
+                       const std::shared_ptr<http::HttpReply>& reply) {
   try {
     RunImages(std::move(http), edit, reply);
   } catch (const Error& error) {
@@ -38,7 +40,8 @@ void OpenAiApi::Images(HttpRequest http, bool edit, const std::shared_ptr<HttpRe
   }
 }
 
-void OpenAiApi::RunImages(HttpRequest http, bool edit, const std::shared_ptr<HttpReply>& reply) {
+void OpenAiApi::RunImages(http::HttpRequest http, bool edit,
+                          const std::shared_ptr<http::HttpReply>& reply) {
   ImagesRequest request =
       ReadImagesRequest(http.content_type, http.body, edit, options_.max_images);
   std::string().swap(http.body);
@@ -47,7 +50,7 @@ void OpenAiApi::RunImages(HttpRequest http, bool edit, const std::shared_ptr<Htt
   }
   CheckTextBytes(request.prompt.size() + request.picture.negative.value_or("").size(),
                  engine_.info().context_tokens);
-  BudgetShare share(picture_budget_);
+  http::BudgetShare share(picture_budget_);
   std::vector<Part> parts = DecodePictures(request.images, options_.picture_limits, share);
   if (reply->cancelled()) {
     return;

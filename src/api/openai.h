@@ -4,12 +4,12 @@
 
 #include <memory>
 
-#include "api/http_message.h"
-#include "api/http_reply.h"
 #include "api/names.h"
 #include "api/ollama.h"
-#include "api/router.h"
 #include "engine/engine.h"
+#include "http/http_message.h"
+#include "http/http_reply.h"
+#include "http/router.h"
 
 namespace bagel::api {
 
@@ -17,18 +17,18 @@ namespace bagel::api {
 class OpenAiApi {
  public:
   // Decoded pictures count against `picture_budget`.
-  OpenAiApi(Engine& engine, OllamaOptions options, std::shared_ptr<Budget> picture_budget);
+  OpenAiApi(Engine& engine, OllamaOptions options, std::shared_ptr<http::Budget> picture_budget);
 
-  void AddRoutes(Router& router);
+  void AddRoutes(http::Router& router);
 
  private:
-  void Images(HttpRequest http, bool edit, const std::shared_ptr<HttpReply>& reply);
-  void RunImages(HttpRequest http, bool edit, const std::shared_ptr<HttpReply>& reply);
+  void Images(http::HttpRequest http, bool edit, const std::shared_ptr<http::HttpReply>& reply);
+  void RunImages(http::HttpRequest http, bool edit, const std::shared_ptr<http::HttpReply>& reply);
 
   Engine& engine_;
   const OllamaOptions options_;
   const ModelNames names_;
-  const std::shared_ptr<Budget> picture_budget_;
+  const std::shared_ptr<http::Budget> picture_budget_;
 };
 
 }  // namespace bagel::api

@@ -12,7 +12,8 @@ namespace bagel::api {
 
 using nlohmann::ordered_json;
 
-PictureCall::PictureCall(std::shared_ptr<HttpReply> reply, Settings settings, BudgetShare pictures)
+PictureCall::PictureCall(std::shared_ptr<http::HttpReply> reply, Settings settings,
+                         http::BudgetShare pictures)
     : reply_(std::move(reply)), settings_(std::move(settings)), pictures_(std::move(pictures)) {}
 
 void PictureCall::On(const PictureEvent& event) {

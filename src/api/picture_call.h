@@ -7,10 +7,10 @@
 #include <memory>
 #include <string>
 
-#include "api/budget.h"
-#include "api/http_reply.h"
 #include "engine/recipe.h"
 #include "engine/request.h"
+#include "http/budget.h"
+#include "http/http_reply.h"
 
 namespace bagel::api {
 
@@ -24,7 +24,8 @@ class PictureCall {
     std::chrono::steady_clock::time_point submitted;
   };
 
-  PictureCall(std::shared_ptr<HttpReply> reply, Settings settings, BudgetShare pictures);
+  PictureCall(std::shared_ptr<http::HttpReply> reply, Settings settings,
+              http::BudgetShare pictures);
 
   // Called for each event in turn.
   void On(const PictureEvent& event);
@@ -33,9 +34,9 @@ class PictureCall {
   void SendProgress(int completed);
   void OnResult(const PictureResult& result);
 
-  const std::shared_ptr<HttpReply> reply_;
+  const std::shared_ptr<http::HttpReply> reply_;
   const Settings settings_;
-  const BudgetShare pictures_;
+  const http::BudgetShare pictures_;
 };
 
 }  // namespace bagel::api

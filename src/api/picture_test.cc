@@ -42,7 +42,7 @@ std::vector<json> Events(const std::string& body) {
   return events;
 }
 
-std::string ErrorIn(const TestResponse& response) {
+std::string ErrorIn(const http::TestResponse& response) {
   const json error = json::parse(response.body).at("error");
   return std::to_string(response.status) + ": " +
          (error.is_string() ? error : error.at("message")).get<std::string>();
@@ -54,7 +54,7 @@ Picture PictureIn(const json& base64) {
 
 TEST(OllamaPictures, StreamsEveryStepAndThenThePicture) {
   TestServer server;
-  const TestResponse response =
+  const http::TestResponse response =
       server.Post(R"({"model":"demo-model","prompt":"a cat","width":128,"height":160,"steps":4,
                       "options":{"seed":42}})");
   ASSERT_EQ(response.status, 200);
@@ -92,7 +92,7 @@ TEST(OllamaPictures, StreamsEveryStepAndThenThePicture) {
 
 TEST(OllamaPictures, AnswersInOneObject) {
   TestServer server;
-  const TestResponse response = server.Post(
+  const http::TestResponse response = server.Post(
       R"({"model":"demo-model:image","prompt":"a","stream":false,"think":true,"system":"s"})");
   ASSERT_EQ(response.status, 200);
   const json answer = json::parse(response.body);
@@ -147,18 +147,20 @@ TEST(OllamaPictures, AClientThatLeavesStopsTheDrawing) {
   for (const char* path : {"/api/generate", kGenerations}) {
     const int before = server.engine.cancelled(), submitted = server.engine.submitted();
     {
-      TestClient client(server.port());
-      client.Send(PostText(path, R"({"prompt":"a","steps":1000,"stream":true,"n":5})"));
-      EXPECT_TRUE(Eventually([&] { return server.engine.submitted() > submitted; }));
+      http::TestClient client(server.port());
+      client.Send(http::PostText(path, R"({"prompt":"a","steps":1000,"stream":true,"n":5})"));
+      EXPECT_TRUE(http::Eventually([&] { return server.engine.submitted() > submitted; }));
     }
-    EXPECT_TRUE(Eventually([&] { return server.engine.cancelled() == before + 1; }));
-    EXPECT_TRUE(Eventually([&] { return server.engine.ended() == server.engine.submitted(); }));
+    EXPECT_TRUE(http::Eventually([&] { return server.engine.cancelled() == before + 1; }));
+    EXPECT_TRUE(
+        http::Eventually([&] { return server.engine.ended() == server.engine.submitted(); }));
   }
 }
 
 TEST(OllamaPictures, AreListedUnderATagOfTheirOwn) {
   TestServer server;
-  const json models = json::parse(Fetch(server.port(), GetText("/api/tags")).body)["models"];
+  const json models =
+      json::parse(http::Fetch(server.port(), http::GetText("/api/tags")).body)["models"];
   ASSERT_EQ(models.size(), 4U);
   EXPECT_EQ(models[0]["capabilities"], (std::vector<std::string>{"completion", "vision"}));
   EXPECT_EQ(models[2]["name"], "Demo-Model:image");
@@ -167,7 +169,7 @@ TEST(OllamaPictures, AreListedUnderATagOfTheirOwn) {
 
 TEST(OpenAiPictures, DrawsAsManyAsAskedFor) {
   TestServer server;
-  const TestResponse response = server.PostTo(
+  const http::TestResponse response = server.PostTo(
       kGenerations, R"({"model":"bagel-7b-mot","prompt":"a cat","n":2,"size":"128x160","seed":5})");
   ASSERT_EQ(response.status, 200);
   const json answer = json::parse(response.body);
@@ -193,7 +195,7 @@ TEST(OpenAiPictures, OtherFormatsAndDataUrls) {
 
 TEST(OpenAiPictures, StreamsPartialPictures) {
   TestServer server;
-  const TestResponse response =
+  const http::TestResponse response =
       server.PostTo(kGenerations, R"({"prompt":"a","stream":true,"partial_images":3,"steps":9})");
   EXPECT_TRUE(response.HasHeader("Content-Type: text/event-stream\r\n"));
   const std::vector<json> events = Events(response.body);
@@ -217,7 +219,7 @@ TEST(OpenAiPictures, EditsFormsAndJson) {
   EXPECT_EQ(server.PostTo(kEdits, form, "Content-Type: multipart/form-data; boundary=b\r\n").status,
             200);
   EXPECT_EQ(std::get<Picture>(server.engine.last_picture().parts.at(0)).width, 8);
-  const TestResponse streamed =
+  const http::TestResponse streamed =
       server.PostTo(kEdits, R"({"prompt":"a","stream":true,"images":[{"image_url":")" +
                                 PngBase64(4, 4) + R"("}]})");
   EXPECT_EQ(Events(streamed.body).back()["type"], "image_edit.completed");
@@ -226,7 +228,8 @@ TEST(OpenAiPictures, EditsFormsAndJson) {
 
 TEST(OpenAiPictures, ErrorsAreOpenAis) {
   TestServer server;
-  const TestResponse missing = server.PostTo(kGenerations, R"({"prompt":"a","model":"dall-e"})");
+  const http::TestResponse missing =
+      server.PostTo(kGenerations, R"({"prompt":"a","model":"dall-e"})");
   EXPECT_EQ(json::parse(missing.body),
             json::parse(R"({"error":{"message":"model 'dall-e' not found","type":
                             "not_found_error","param":null,"code":null}})"));
@@ -235,7 +238,7 @@ TEST(OpenAiPictures, ErrorsAreOpenAis) {
   EXPECT_EQ(ErrorIn(server.PostTo(kEdits, R"({"prompt":"a","image":"bm8="})")).substr(0, 19),
             "400: invalid image:");
   server.engine.Play({.refusal = Error(ErrorKind::kUnavailable, "busy")});
-  const TestResponse busy = server.PostTo(kGenerations, R"({"prompt":"a"})");
+  const http::TestResponse busy = server.PostTo(kGenerations, R"({"prompt":"a"})");
   EXPECT_EQ(ErrorIn(busy), "503: busy");
   EXPECT_TRUE(busy.HasHeader("x-should-retry: false\r\n"));
   EXPECT_TRUE(busy.HasHeader("Retry-After: 10\r\n"));

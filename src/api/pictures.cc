@@ -13,7 +13,7 @@ constexpr int64_t kMaxTokenBytes = 256;
 }  // namespace
 
 std::vector<Part> DecodePictures(std::vector<std::vector<std::byte>>& files,
-                                 const PictureLimits& limits, BudgetShare& share) {
+                                 const PictureLimits& limits, http::BudgetShare& share) {
   std::vector<Part> parts;
   int64_t bytes = 0;
   for (std::vector<std::byte>& file : files) {

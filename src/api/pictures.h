@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "api/budget.h"
 #include "engine/recipe.h"
 #include "engine/request.h"
 #include "formats/picture.h"
+#include "http/budget.h"
 
 namespace bagel::api {
 
@@ -18,7 +18,7 @@ namespace bagel::api {
 // the budget goes to `share`. Throws ApiError 400 for what is no picture and kUnavailable past the
 // budget.
 std::vector<Part> DecodePictures(std::vector<std::vector<std::byte>>& files,
-                                 const PictureLimits& limits, BudgetShare& share);
+                                 const PictureLimits& limits, http::BudgetShare& share);
 
 // Throws kInvalidArgument for texts that cannot fit into `context_tokens`, so that nobody has to
 // tokenise them.

@@ -5,21 +5,21 @@
 namespace bagel::api {
 namespace {
 
-Router RoutesOf(OllamaApi& ollama, OpenAiApi& openai) {
-  Router router;
+http::Router RoutesOf(OllamaApi& ollama, OpenAiApi& openai) {
+  http::Router router;
   ollama.AddRoutes(router);
   openai.AddRoutes(router);
   return router;
 }
 
-ServerOptions WithErrorBody(ServerOptions options) {
+http::ServerOptions WithErrorBody(http::ServerOptions options) {
   options.error_body = ErrorBody;
   return options;
 }
 
 }  // namespace
 
-Service::Service(Engine& engine, OllamaOptions ollama, ServerOptions http)
+Service::Service(Engine& engine, OllamaOptions ollama, http::ServerOptions http)
     : ollama_(engine, ollama),
       openai_(engine, std::move(ollama), ollama_.picture_budget()),
       http_(WithErrorBody(std::move(http)), RoutesOf(ollama_, openai_)) {}

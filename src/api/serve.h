@@ -4,24 +4,24 @@
 
 #include <memory>
 
-#include "api/http_server.h"
 #include "api/ollama.h"
 #include "api/openai.h"
 #include "engine/engine.h"
+#include "http/http_server.h"
 
 namespace bagel::api {
 
 class Service {
  public:
   // Listens and answers at once. The engine must outlive the service. Throws as HttpServer does.
-  Service(Engine& engine, OllamaOptions ollama, ServerOptions http);
+  Service(Engine& engine, OllamaOptions ollama, http::ServerOptions http);
 
-  HttpServer& http() { return http_; }
+  http::HttpServer& http() { return http_; }
 
  private:
   OllamaApi ollama_;
   OpenAiApi openai_;
-  HttpServer http_;
+  http::HttpServer http_;
 };
 
 }  // namespace bagel::api

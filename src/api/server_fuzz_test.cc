@@ -55,21 +55,22 @@ TEST(Fuzz, BrokenHttp) {
   TestServer server;
   std::mt19937 random(Seed(1));
   const std::string request =
-      PostText("/api/generate", R"({"prompt":"a"})", "Expect: 100-continue\r\nOrigin: null\r\n") +
+      http::PostText("/api/generate", R"({"prompt":"a"})",
+                     "Expect: 100-continue\r\nOrigin: null\r\n") +
       "POST /api/generate HTTP/1.1\r\nHost: [::1]:1\r\nTransfer-Encoding: chunked\r\n\r\n"
       "e\r\n{\"prompt\":\"a\"}\r\n0\r\nA: b\r\n\r\n" +
-      GetText("/api/tags");
+      http::GetText("/api/tags");
   const int rounds = Rounds(2000);
   for (int i = 0; i < rounds; ++i) {
-    TestClient client(server.port());
+    http::TestClient client(server.port());
     client.Send(Mutate(request, random));
     if (i % 3 == 0) {
       client.EndSending();
       client.ReadSome();
     }
   }
-  EXPECT_EQ(Fetch(server.port(), GetText("/")).status, 200);
-  EXPECT_TRUE(Eventually([&] { return server.engine.ended() == server.engine.submitted(); }));
+  EXPECT_EQ(http::Fetch(server.port(), http::GetText("/")).status, 200);
+  EXPECT_TRUE(http::Eventually([&] { return server.engine.ended() == server.engine.submitted(); }));
 }
 
 TEST(Fuzz, BrokenJson) {
@@ -80,12 +81,12 @@ TEST(Fuzz, BrokenJson) {
       PngBase64(8, 6) +
       R"("],"stream":false,"think":"low","keep_alive":"5m","context":[1,2],"format":"",)"
       R"("options":{"temperature":0.3,"num_predict":150,"seed":42,"stop":["x"],"top_k":40}})";
-  TestClient client(server.port());
+  http::TestClient client(server.port());
   int answered = 0;
   const int rounds = Rounds(3000);
   for (int i = 0; i < rounds; ++i) {
-    client.Send(PostText("/api/generate", Mutate(body, random)));
-    const TestResponse response = client.Read();
+    client.Send(http::PostText("/api/generate", Mutate(body, random)));
+    const http::TestResponse response = client.Read();
     ASSERT_TRUE(response.complete);
     answered += response.status == 200 ? 1 : 0;
   }
@@ -111,25 +112,25 @@ TEST(Fuzz, BrokenPictureRequests) {
       "Content-Type: application/octet-stream\r\n\r\n" +
       PngBytes(4, 4) +
       "\r\n--b\r\nContent-Disposition: form-data; name=\"steps\"\r\n\r\n3\r\n--b--\r\n";
-  TestClient client(server.port());
+  http::TestClient client(server.port());
   int answered = 0;
   const int rounds = Rounds(1500);
   for (int i = 0; i < rounds; ++i) {
     if (i % 3 == 0) {
-      client.Send(PostText("/api/generate", Mutate(ollama, random)));
+      client.Send(http::PostText("/api/generate", Mutate(ollama, random)));
     } else if (i % 3 == 1) {
-      client.Send(PostText("/v1/images/edits", Mutate(openai, random)));
+      client.Send(http::PostText("/v1/images/edits", Mutate(openai, random)));
     } else {
-      client.Send(PostText("/v1/images/edits", Mutate(form, random),
-                           "Content-Type: multipart/form-data; boundary=b\r\n"));
+      client.Send(http::PostText("/v1/images/edits", Mutate(form, random),
+                                 "Content-Type: multipart/form-data; boundary=b\r\n"));
     }
-    const TestResponse response = client.Read();
+    const http::TestResponse response = client.Read();
     ASSERT_TRUE(response.complete);
     answered += response.status == 200 ? 1 : 0;
   }
   EXPECT_GT(answered, 0);
   EXPECT_LT(answered, rounds);
-  EXPECT_TRUE(Eventually([&] { return server.engine.ended() == server.engine.submitted(); }));
+  EXPECT_TRUE(http::Eventually([&] { return server.engine.ended() == server.engine.submitted(); }));
 }
 
 }  // namespace

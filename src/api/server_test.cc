@@ -23,14 +23,14 @@ std::vector<json> Lines(const std::string& body) {
   return lines;
 }
 
-std::string ErrorIn(const TestResponse& response) {
+std::string ErrorIn(const http::TestResponse& response) {
   return std::to_string(response.status) + ": " +
          json::parse(response.body).at("error").get<std::string>();
 }
 
 TEST(Generate, AnswersTheStoryInOneObject) {
   TestServer server;
-  const TestResponse response = server.Post(StoryRequest());
+  const http::TestResponse response = server.Post(StoryRequest());
   ASSERT_EQ(response.status, 200);
   EXPECT_TRUE(response.HasHeader("Content-Type: application/json; charset=utf-8\r\n"));
   const json answer = json::parse(response.body);
@@ -58,7 +58,7 @@ TEST(Generate, AnswersTheStoryInOneObject) {
 
 TEST(Generate, StreamsLinesByDefault) {
   TestServer server;
-  const TestResponse response = server.Post(R"({"prompt":"hi"})");
+  const http::TestResponse response = server.Post(R"({"prompt":"hi"})");
   ASSERT_EQ(response.status, 200);
   EXPECT_TRUE(response.complete);
   EXPECT_TRUE(response.HasHeader("Content-Type: application/x-ndjson\r\n"));
@@ -76,8 +76,8 @@ TEST(Generate, StreamsLinesByDefault) {
 TEST(Generate, SendsPiecesAsTheyCome) {
   TestServer server;
   server.engine.Play({.pieces = {{"x", false}}, .repeat = 3, .pause = milliseconds(150)});
-  TestClient client(server.port());
-  client.Send(PostText("/api/generate", R"({"prompt":"hi"})"));
+  http::TestClient client(server.port());
+  client.Send(http::PostText("/api/generate", R"({"prompt":"hi"})"));
   EXPECT_NE(client.ReadSome().find("HTTP/1.1 200"), std::string::npos);
   EXPECT_EQ(server.engine.ended(), 0);
 }
@@ -90,7 +90,7 @@ TEST(Generate, APictureAloneGetsTheDefaultPrompt) {
 
 TEST(Generate, AnEmptyPromptLoadsOrUnloads) {
   TestServer server;
-  const TestResponse load = server.Post(R"({"model":"demo-model:latest","prompt":""})");
+  const http::TestResponse load = server.Post(R"({"model":"demo-model:latest","prompt":""})");
   const json answer = json::parse(load.body);
   EXPECT_EQ(answer["done_reason"], "load");
   EXPECT_EQ(answer["response"], "");
@@ -136,7 +136,7 @@ TEST(Generate, PassesTheEnginesErrorsOn) {
   EXPECT_EQ(ErrorIn(server.Post(R"({"prompt":"a"})")),
             "503: server busy, please try again.  maximum pending requests exceeded");
   server.engine.Play({.failure = Error(ErrorKind::kInternal, "broke")});
-  const TestResponse streamed = server.Post(R"({"prompt":"a"})");
+  const http::TestResponse streamed = server.Post(R"({"prompt":"a"})");
   EXPECT_EQ(streamed.status, 200);
   EXPECT_EQ(Lines(streamed.body).back(), json({{"error", "broke"}}));
   EXPECT_EQ(ErrorIn(server.Post(R"({"prompt":"a","stream":false})")), "500: broke");
@@ -144,15 +144,15 @@ TEST(Generate, PassesTheEnginesErrorsOn) {
 
 TEST(Listing, AnswersGetAndHead) {
   TestServer server;
-  const TestResponse hello = Fetch(server.port(), GetText("/"));
+  const http::TestResponse hello = http::Fetch(server.port(), http::GetText("/"));
   EXPECT_EQ(hello.body, "Ollama is running");
   EXPECT_TRUE(hello.HasHeader("Content-Type: text/plain; charset=utf-8\r\n"));
-  EXPECT_TRUE(
-      json::parse(Fetch(server.port(), GetText("/api/version?x=1")).body).contains("version"));
+  EXPECT_TRUE(json::parse(http::Fetch(server.port(), http::GetText("/api/version?x=1")).body)
+                  .contains("version"));
   for (const char* path : {"/", "/api/version", "/api/tags"}) {
-    TestClient client(server.port());
-    client.Send(GetText(path, "", "HEAD") + GetText("/"));
-    const TestResponse head = client.Read(true);
+    http::TestClient client(server.port());
+    client.Send(http::GetText(path, "", "HEAD") + http::GetText("/"));
+    const http::TestResponse head = client.Read(true);
     EXPECT_EQ(head.status, 200) << path;
     EXPECT_FALSE(head.HasHeader("Content-Length: 0\r\n")) << path;
     EXPECT_EQ(client.Read().body, "Ollama is running") << path;
@@ -161,7 +161,7 @@ TEST(Listing, AnswersGetAndHead) {
 
 TEST(Listing, DescribesTheModel) {
   TestServer server;
-  const json tags = json::parse(Fetch(server.port(), GetText("/api/tags")).body);
+  const json tags = json::parse(http::Fetch(server.port(), http::GetText("/api/tags")).body);
   ASSERT_EQ(tags["models"].size(), 4U);
   const json& model = tags["models"][0];
   EXPECT_EQ(model["name"], "Demo-Model:latest");
@@ -177,36 +177,37 @@ TEST(Listing, DescribesTheModel) {
 
 TEST(Routing, KnowsWhatItHas) {
   TestServer server;
-  const TestResponse unknown = Fetch(server.port(), GetText("/nothing"));
+  const http::TestResponse unknown = http::Fetch(server.port(), http::GetText("/nothing"));
   EXPECT_EQ(unknown.status, 404);
   EXPECT_EQ(unknown.body, "404 page not found");
-  const TestResponse method = Fetch(server.port(), GetText("/api/generate"));
+  const http::TestResponse method = http::Fetch(server.port(), http::GetText("/api/generate"));
   EXPECT_EQ(method.status, 405);
   EXPECT_EQ(method.body, "405 method not allowed");
-  EXPECT_EQ(Fetch(server.port(), GetText("/", "", "BREW")).status, 405);
+  EXPECT_EQ(http::Fetch(server.port(), http::GetText("/", "", "BREW")).status, 405);
 }
 
 TEST(Connections, KeepsThemAliveAndAnswersPipelinedRequestsInOrder) {
   TestServer server;
-  TestClient client(server.port());
+  http::TestClient client(server.port());
   for (int i = 0; i < 3; ++i) {
-    client.Send(GetText("/"));
+    client.Send(http::GetText("/"));
     EXPECT_EQ(client.Read().status, 200);
   }
-  client.Send(PostText("/api/generate", R"({"prompt":"a"})") + GetText("/nothing") + GetText("/"));
+  client.Send(http::PostText("/api/generate", R"({"prompt":"a"})") + http::GetText("/nothing") +
+              http::GetText("/"));
   EXPECT_EQ(Lines(client.Read().body).size(), 3U);
   EXPECT_EQ(client.Read().status, 404);
   EXPECT_EQ(client.Read().body, "Ollama is running");
-  client.Send(GetText("/", "Connection: close\r\n"));
+  client.Send(http::GetText("/", "Connection: close\r\n"));
   EXPECT_TRUE(client.Read().HasHeader("Connection: close\r\n"));
   EXPECT_TRUE(client.ClosedWithin(milliseconds(1000)));
 }
 
 TEST(Connections, SpeaksHttp10) {
   TestServer server;
-  TestClient client(server.port());
+  http::TestClient client(server.port());
   client.Send("POST /api/generate HTTP/1.0\r\nContent-Length: 14\r\n\r\n{\"prompt\":\"a\"}");
-  const TestResponse response = client.Read();
+  const http::TestResponse response = client.Read();
   EXPECT_TRUE(response.HasHeader("HTTP/1.0 200 OK\r\n"));
   EXPECT_FALSE(response.HasHeader("chunked"));
   EXPECT_EQ(Lines(response.body).size(), 3U);
@@ -214,7 +215,7 @@ TEST(Connections, SpeaksHttp10) {
 
 TEST(Connections, TakesChunkedBodiesAndExpect) {
   TestServer server;
-  TestClient client(server.port());
+  http::TestClient client(server.port());
   client.Send(
       "POST /api/generate HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
       "Expect: 100-continue\r\n\r\n");
@@ -222,20 +223,22 @@ TEST(Connections, TakesChunkedBodiesAndExpect) {
   client.Send("7;x=y\r\n{\"promp\r\n");
   client.Send("7\r\nt\":\"a\"}\r\n0\r\nTrailer: 1\r\n\r\n");
   EXPECT_EQ(Lines(client.Read().body).size(), 3U);
-  EXPECT_EQ(Fetch(server.port(), PostText("/api/generate", "{}", "Expect: magic\r\n")).status, 417);
+  EXPECT_EQ(
+      http::Fetch(server.port(), http::PostText("/api/generate", "{}", "Expect: magic\r\n")).status,
+      417);
 }
 
 TEST(Connections, ChecksHostAndOrigin) {
-  ServerOptions options;
+  http::ServerOptions options;
   options.guard.allowed_hosts = {"eyes.example"};
   options.guard.allowed_origins = {"https://page.example"};
   TestServer server(options);
   const auto get = [&](const std::string& headers) {
-    return Fetch(server.port(), "GET / HTTP/1.1\r\n" + headers + "\r\n");
+    return http::Fetch(server.port(), "GET / HTTP/1.1\r\n" + headers + "\r\n");
   };
   EXPECT_EQ(get("Host: localhost\r\n").status, 200);
   EXPECT_EQ(get("Host: eyes.example:1\r\n").status, 200);
-  const TestResponse rebound = get("Host: evil.example\r\n");
+  const http::TestResponse rebound = get("Host: evil.example\r\n");
   EXPECT_EQ(rebound.status, 403);
   EXPECT_EQ(rebound.body, "");
   EXPECT_EQ(get("").status, 400);
@@ -243,20 +246,21 @@ TEST(Connections, ChecksHostAndOrigin) {
   EXPECT_EQ(get("Host: localhost\r\nOrigin: https://evil.example\r\n").status, 403);
   EXPECT_TRUE(get("Host: localhost\r\nOrigin: https://page.example\r\n")
                   .HasHeader("Access-Control-Allow-Origin: https://page.example\r\n"));
-  const TestResponse preflight = Fetch(
-      server.port(), GetText("/api/generate", "Origin: http://localhost:3000\r\n", "OPTIONS"));
+  const http::TestResponse preflight =
+      http::Fetch(server.port(),
+                  http::GetText("/api/generate", "Origin: http://localhost:3000\r\n", "OPTIONS"));
   EXPECT_EQ(preflight.status, 204);
   EXPECT_TRUE(preflight.HasHeader("Access-Control-Allow-Methods: GET,POST,"));
-  EXPECT_EQ(Fetch(server.port(), GetText("http://localhost/")).status, 400);
+  EXPECT_EQ(http::Fetch(server.port(), http::GetText("http://localhost/")).status, 400);
 }
 
 TEST(Connections, ServesManyAtOnce) {
   TestServer server;
   server.engine.Play({.pieces = {{"x", false}}, .repeat = 5, .pause = milliseconds(10)});
-  std::vector<std::unique_ptr<TestClient>> clients;
+  std::vector<std::unique_ptr<http::TestClient>> clients;
   for (int i = 0; i < 100; ++i) {
-    clients.push_back(std::make_unique<TestClient>(server.port()));
-    clients.back()->Send(PostText("/api/generate", R"({"prompt":"a"})"));
+    clients.push_back(std::make_unique<http::TestClient>(server.port()));
+    clients.back()->Send(http::PostText("/api/generate", R"({"prompt":"a"})"));
   }
   for (const auto& client : clients) {
     EXPECT_EQ(Lines(client->Read().body).size(), 6U);

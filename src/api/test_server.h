@@ -10,27 +10,28 @@
 
 #include "api/fake_engine.h"
 #include "api/serve.h"
-#include "api/test_client.h"
 #include "formats/base64.h"
 #include "formats/picture.h"
+#include "http/test_client.h"
 
 namespace bagel::api {
 
-inline ServerOptions OnAnyPort(ServerOptions options = {}) {
+inline http::ServerOptions OnAnyPort(http::ServerOptions options = {}) {
   options.port = 0;
   return options;
 }
 
 struct TestServer {
-  explicit TestServer(ServerOptions options = {}, OllamaOptions ollama = {})
+  explicit TestServer(http::ServerOptions options = {}, OllamaOptions ollama = {})
       : service(engine, std::move(ollama), OnAnyPort(std::move(options))) {}
 
   uint16_t port() { return service.http().port(); }
-  TestResponse Post(std::string_view body, std::string_view headers = "") {
+  http::TestResponse Post(std::string_view body, std::string_view headers = "") {
     return PostTo("/api/generate", body, headers);
   }
-  TestResponse PostTo(std::string_view path, std::string_view body, std::string_view headers = "") {
-    return Fetch(port(), PostText(path, body, headers));
+  http::TestResponse PostTo(std::string_view path, std::string_view body,
+                            std::string_view headers = "") {
+    return http::Fetch(port(), http::PostText(path, body, headers));
   }
 
   FakeEngine engine;

@@ -1,4 +1,4 @@
-#include "api/multipart.h"
+#include "http/multipart.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-namespace bagel::api {
+namespace bagel::http {
 namespace {
 
 constexpr const char* kType = "multipart/form-data; boundary=XyZ";
@@ -85,4 +85,4 @@ TEST(Multipart, SurvivesAnything) {
 }
 
 }  // namespace
-}  // namespace bagel::api
+}  // namespace bagel::http

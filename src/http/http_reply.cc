@@ -1,11 +1,11 @@
-#include "api/http_reply.h"
+#include "http/http_reply.h"
 
 #include <array>
 #include <cstdio>
 #include <ctime>
 #include <utility>
 
-namespace bagel::api {
+namespace bagel::http {
 namespace {
 
 std::string HttpDate() {
@@ -214,4 +214,4 @@ void HttpReply::RunCancelAction(std::unique_lock<std::mutex> lock) {
   }
 }
 
-}  // namespace bagel::api
+}  // namespace bagel::http

@@ -1,8 +1,8 @@
-#include "api/router.h"
+#include "http/router.h"
 
 #include <utility>
 
-namespace bagel::api {
+namespace bagel::http {
 
 void Router::Add(std::string method, std::string path, Work work, Handler handler) {
   routes_.push_back({std::move(method), std::move(path), work, std::move(handler)});
@@ -23,4 +23,4 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
   return match;
 }
 
-}  // namespace bagel::api
+}  // namespace bagel::http

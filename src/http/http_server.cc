@@ -1,4 +1,4 @@
-#include "api/http_server.h"
+#include "http/http_server.h"
 
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -20,10 +20,10 @@
 #include <utility>
 #include <vector>
 
-#include "api/http_connection.h"
 #include "base/error.h"
+#include "http/http_connection.h"
 
-namespace bagel::api {
+namespace bagel::http {
 namespace {
 
 namespace asio = boost::asio;
@@ -292,4 +292,4 @@ void HttpServer::Stop() { impl_->Stop(); }
 
 void HttpServer::Wait() { impl_->Wait(); }
 
-}  // namespace bagel::api
+}  // namespace bagel::http

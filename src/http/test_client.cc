@@ -1,4 +1,4 @@
-#include "api/test_client.h"
+#include "http/test_client.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 
-namespace bagel::api {
+namespace bagel::http {
 
 TestClient::TestClient(uint16_t port, int receive_buffer)
     : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -158,4 +158,4 @@ bool Eventually(const std::function<bool()>& condition, std::chrono::millisecond
   return true;
 }
 
-}  // namespace bagel::api
+}  // namespace bagel::http

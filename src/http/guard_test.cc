@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
-#include "api/http_guard.h"
+#include "http/http_guard.h"
 
-namespace bagel::api {
+namespace bagel::http {
 namespace {
 
 TEST(HostAllowed, TakesLoopbackAndTheAddressConnectedTo) {
@@ -58,4 +58,4 @@ TEST(CorsHeaders, EchoesTheOriginOrAStar) {
 }
 
 }  // namespace
-}  // namespace bagel::api
+}  // namespace bagel::http

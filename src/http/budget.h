@@ -1,13 +1,13 @@
 // A shared allowance of bytes, so that many clients together cannot fill the memory.
-#ifndef BAGEL_API_BUDGET_H_
-#define BAGEL_API_BUDGET_H_
+#ifndef BAGEL_HTTP_BUDGET_H_
+#define BAGEL_HTTP_BUDGET_H_
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <utility>
 
-namespace bagel::api {
+namespace bagel::http {
 
 class Budget {
  public:
@@ -65,6 +65,6 @@ class BudgetShare {
   int64_t bytes_ = 0;
 };
 
-}  // namespace bagel::api
+}  // namespace bagel::http
 
-#endif  // BAGEL_API_BUDGET_H_
+#endif  // BAGEL_HTTP_BUDGET_H_

@@ -1,6 +1,6 @@
 // One client's connection: requests in, replies out, everything under a deadline.
-#ifndef BAGEL_API_HTTP_CONNECTION_H_
-#define BAGEL_API_HTTP_CONNECTION_H_
+#ifndef BAGEL_HTTP_HTTP_CONNECTION_H_
+#define BAGEL_HTTP_HTTP_CONNECTION_H_
 
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
@@ -17,12 +17,12 @@
 #include <string>
 #include <string_view>
 
-#include "api/budget.h"
-#include "api/http_reply.h"
-#include "api/http_server.h"
-#include "api/router.h"
+#include "http/budget.h"
+#include "http/http_reply.h"
+#include "http/http_server.h"
+#include "http/router.h"
 
-namespace bagel::api {
+namespace bagel::http {
 
 // What all connections of a server share; it outlives them.
 struct ServerContext {
@@ -77,6 +77,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool stopping_ = false;
 };
 
-}  // namespace bagel::api
+}  // namespace bagel::http
 
-#endif  // BAGEL_API_HTTP_CONNECTION_H_
+#endif  // BAGEL_HTTP_HTTP_CONNECTION_H_

@@ -1,15 +1,15 @@
 // One HTTP request as the handlers see it, and the limits under which it was read.
-#ifndef BAGEL_API_HTTP_MESSAGE_H_
-#define BAGEL_API_HTTP_MESSAGE_H_
+#ifndef BAGEL_HTTP_HTTP_MESSAGE_H_
+#define BAGEL_HTTP_HTTP_MESSAGE_H_
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
-#include "api/budget.h"
+#include "http/budget.h"
 
-namespace bagel::api {
+namespace bagel::http {
 
 struct HttpRequest {
   std::string method;  // as sent: "GET", "POST", ...
@@ -40,6 +40,6 @@ struct HttpLimits {
 // The standard reason phrase, "" for a status this server does not send.
 const char* ReasonPhrase(int status);
 
-}  // namespace bagel::api
+}  // namespace bagel::http
 
-#endif  // BAGEL_API_HTTP_MESSAGE_H_
+#endif  // BAGEL_HTTP_HTTP_MESSAGE_H_

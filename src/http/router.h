@@ -1,6 +1,6 @@
 // Which function answers which method and path.
-#ifndef BAGEL_API_ROUTER_H_
-#define BAGEL_API_ROUTER_H_
+#ifndef BAGEL_HTTP_ROUTER_H_
+#define BAGEL_HTTP_ROUTER_H_
 
 #include <functional>
 #include <memory>
@@ -8,10 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include "api/http_message.h"
-#include "api/http_reply.h"
+#include "http/http_message.h"
+#include "http/http_reply.h"
 
-namespace bagel::api {
+namespace bagel::http {
 
 // Answers through the reply, now or later from another thread.
 using Handler = std::function<void(HttpRequest request, std::shared_ptr<HttpReply> reply)>;
@@ -42,6 +42,6 @@ class Router {
   std::vector<Route> routes_;
 };
 
-}  // namespace bagel::api
+}  // namespace bagel::http
 
-#endif  // BAGEL_API_ROUTER_H_
+#endif  // BAGEL_HTTP_ROUTER_H_

@@ -1,12 +1,12 @@
 // Which web pages may talk to this server: the Host check against DNS rebinding, and CORS.
-#ifndef BAGEL_API_HTTP_GUARD_H_
-#define BAGEL_API_HTTP_GUARD_H_
+#ifndef BAGEL_HTTP_HTTP_GUARD_H_
+#define BAGEL_HTTP_HTTP_GUARD_H_
 
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace bagel::api {
+namespace bagel::http {
 
 struct GuardOptions {
   // Names (and addresses) that a Host header may have besides loopback ones and the address that
@@ -29,6 +29,6 @@ bool OriginAllowed(const GuardOptions& options, std::string_view origin, std::st
 std::string CorsHeaders(const GuardOptions& options, std::string_view origin, std::string_view host,
                         bool preflight);
 
-}  // namespace bagel::api
+}  // namespace bagel::http
 
-#endif  // BAGEL_API_HTTP_GUARD_H_
+#endif  // BAGEL_HTTP_HTTP_GUARD_H_

@@ -1,6 +1,6 @@
 // A blunt HTTP client for tests: it can send anything at any pace.
-#ifndef BAGEL_API_TEST_CLIENT_H_
-#define BAGEL_API_TEST_CLIENT_H_
+#ifndef BAGEL_HTTP_TEST_CLIENT_H_
+#define BAGEL_HTTP_TEST_CLIENT_H_
 
 #include <chrono>
 #include <cstdint>
@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace bagel::api {
+namespace bagel::http {
 
 struct TestResponse {
   int status = 0;  // 0: the connection ended before a whole head
@@ -54,6 +54,6 @@ TestResponse Fetch(uint16_t port, std::string_view request, bool head_only = fal
 bool Eventually(const std::function<bool()>& condition,
                 std::chrono::milliseconds patience = std::chrono::seconds(20));
 
-}  // namespace bagel::api
+}  // namespace bagel::http
 
-#endif  // BAGEL_API_TEST_CLIENT_H_
+#endif  // BAGEL_HTTP_TEST_CLIENT_H_

@@ -1,13 +1,13 @@
 // Forms with files (multipart/form-data, RFC 7578), as OpenAI's clients send pictures.
-#ifndef BAGEL_API_MULTIPART_H_
-#define BAGEL_API_MULTIPART_H_
+#ifndef BAGEL_HTTP_MULTIPART_H_
+#define BAGEL_HTTP_MULTIPART_H_
 
 #include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace bagel::api {
+namespace bagel::http {
 
 struct FormPart {
   std::string name;
@@ -28,6 +28,6 @@ bool IsMultipart(std::string_view content_type);
 std::vector<FormPart> ReadMultipart(std::string_view content_type, std::string_view body,
                                     const FormLimits& limits = {});
 
-}  // namespace bagel::api
+}  // namespace bagel::http
 
-#endif  // BAGEL_API_MULTIPART_H_
+#endif  // BAGEL_HTTP_MULTIPART_H_

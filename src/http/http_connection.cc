@@ -1,4 +1,4 @@
-#include "api/http_connection.h"
+#include "http/http_connection.h"
 
 #include <spdlog/spdlog.h>
 
@@ -15,10 +15,10 @@
 #include <boost/beast/http/read.hpp>
 #include <utility>
 
-#include "api/http_guard.h"
-#include "api/socket_text.h"
+#include "http/http_guard.h"
+#include "http/socket_text.h"
 
-namespace bagel::api {
+namespace bagel::http {
 namespace {
 
 namespace asio = boost::asio;
@@ -371,4 +371,4 @@ void Connection::Log(std::string_view method, std::string_view target, int statu
   spdlog::info("{} {} {} {:.1f} ms", Printable(method), Printable(path), status, elapsed.count());
 }
 
-}  // namespace bagel::api
+}  // namespace bagel::http

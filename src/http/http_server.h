@@ -1,6 +1,6 @@
 // An HTTP/1.1 server for hostile networks: sockets, limits and deadlines. It knows nothing of JSON.
-#ifndef BAGEL_API_HTTP_SERVER_H_
-#define BAGEL_API_HTTP_SERVER_H_
+#ifndef BAGEL_HTTP_HTTP_SERVER_H_
+#define BAGEL_HTTP_HTTP_SERVER_H_
 
 #include <cstdint>
 #include <functional>
@@ -8,11 +8,11 @@
 #include <string>
 #include <string_view>
 
-#include "api/http_guard.h"
-#include "api/http_message.h"
-#include "api/router.h"
+#include "http/http_guard.h"
+#include "http/http_message.h"
+#include "http/router.h"
 
-namespace bagel::api {
+namespace bagel::http {
 
 struct ServerOptions {
   std::string host = "127.0.0.1";  // an address or a name of this machine
@@ -54,6 +54,6 @@ class HttpServer {
   std::shared_ptr<Impl> impl_;
 };
 
-}  // namespace bagel::api
+}  // namespace bagel::http
 
-#endif  // BAGEL_API_HTTP_SERVER_H_
+#endif  // BAGEL_HTTP_HTTP_SERVER_H_

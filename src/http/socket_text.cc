@@ -1,10 +1,10 @@
-#include "api/socket_text.h"
+#include "http/socket_text.h"
 
 #include <poll.h>
 
-#include "api/http_message.h"
+#include "http/http_message.h"
 
-namespace bagel::api {
+namespace bagel::http {
 
 bool PeerClosed(int descriptor) {
   pollfd query{descriptor, POLLRDHUP, 0};
@@ -40,4 +40,4 @@ std::string Printable(std::string_view text) {
   return printable;
 }
 
-}  // namespace bagel::api
+}  // namespace bagel::http

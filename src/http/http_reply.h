@@ -1,6 +1,6 @@
 // The way back to one client: written by any thread, sent by the connection.
-#ifndef BAGEL_API_HTTP_REPLY_H_
-#define BAGEL_API_HTTP_REPLY_H_
+#ifndef BAGEL_HTTP_HTTP_REPLY_H_
+#define BAGEL_HTTP_HTTP_REPLY_H_
 
 #include <cstddef>
 #include <functional>
@@ -8,9 +8,9 @@
 #include <string>
 #include <string_view>
 
-#include "api/http_message.h"
+#include "http/http_message.h"
 
-namespace bagel::api {
+namespace bagel::http {
 
 // One reply, either whole (Send) or in pieces (Begin, Write..., End). All functions may be called
 // from any thread and never wait. What is written after the client has gone is thrown away.
@@ -69,6 +69,6 @@ class HttpReply {
   bool cancelled_ = false;
 };
 
-}  // namespace bagel::api
+}  // namespace bagel::http
 
-#endif  // BAGEL_API_HTTP_REPLY_H_
+#endif  // BAGEL_HTTP_HTTP_REPLY_H_

@@ -1,11 +1,11 @@
-#include "api/http_guard.h"
+#include "http/http_guard.h"
 
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <optional>
 
-namespace bagel::api {
+namespace bagel::http {
 namespace {
 
 // Pages of this machine, in any port, and the desktop shells that have no web origin.
@@ -151,4 +151,4 @@ std::string CorsHeaders(const GuardOptions& options, std::string_view origin, st
   return headers;
 }
 
-}  // namespace bagel::api
+}  // namespace bagel::http

@@ -1,4 +1,4 @@
-#include "api/multipart.h"
+#include "http/multipart.h"
 
 #include <algorithm>
 #include <cctype>
@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-namespace bagel::api {
+namespace bagel::http {
 namespace {
 
 constexpr std::string_view kType = "multipart/form-data";
@@ -119,4 +119,4 @@ std::vector<FormPart> ReadMultipart(std::string_view content_type, std::string_v
   return parts;
 }
 
-}  // namespace bagel::api
+}  // namespace bagel::http
