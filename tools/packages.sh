@@ -8,8 +8,10 @@ BUILD_PACKAGES=(
   cmake
   libboost1.81-dev
   libcli11-dev
+  libcurl4-openssl-dev
   libhwy-dev
   libjpeg62-turbo-dev
+  libopencv-dev
   libpcre2-dev
   libpng-dev
   libspdlog-dev
@@ -17,6 +19,7 @@ BUILD_PACKAGES=(
   libwebp-dev
   ninja-build
   nlohmann-json3-dev
+  opencv-data
   pkgconf
 )
 

@@ -1,0 +1,8 @@
+// The program's commands. Each one is a file that adds itself to the command line; its action
+// throws Error for what goes wrong.
+#ifndef BAGEL_APPS_SOPHIA_COMMANDS_H_
+#define BAGEL_APPS_SOPHIA_COMMANDS_H_
+
+#include <CLI/CLI.hpp>
+
+#endif  // BAGEL_APPS_SOPHIA_COMMANDS_H_
