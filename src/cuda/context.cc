@@ -1,0 +1,81 @@
+#include "cuda/context.h"
+
+#include <cstdlib>
+#include <string>
+
+#include "base/error.h"
+#include "cuda/launch.h"
+
+namespace bagel {
+namespace {
+
+constexpr int kOldestCapability = 70;
+
+std::string VersionName(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+// What CUDA_VISIBLE_DEVICES has to do with a device that was not found.
+std::string VisibleDevices() {
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  return visible == nullptr ? "" : " with CUDA_VISIBLE_DEVICES=\"" + std::string(visible) + "\"";
+}
+
+// Devices that this process may use.
+int CountDevices() {
+  int driver = 0, runtime = 0, count = 0;
+  CUDA_CHECK(cudaRuntimeGetVersion(&runtime));
+  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0)
+    throw Error(ErrorKind::kUnsupported, "device cuda: no NVIDIA driver is installed");
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error == cudaErrorInsufficientDriver)
+    throw Error(ErrorKind::kUnsupported, "device cuda: the NVIDIA driver is for CUDA " +
+                                             VersionName(driver) + ", this program needs " +
+                                             VersionName(runtime));
+  if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0))
+    throw Error(ErrorKind::kNotFound, "device cuda: no GPU was found" + VisibleDevices());
+  if (error != cudaSuccess)
+    throw Error(ErrorKind::kUnsupported, "device cuda: the NVIDIA driver answers \"" +
+                                             std::string(cudaGetErrorString(error)) + "\"" +
+                                             VisibleDevices());
+  return count;
+}
+
+}  // namespace
+
+CudaContext::CudaContext(int index, bool as_volta) : as_volta_(as_volta) {
+  const int count = CountDevices();
+  if (index < 0 || index >= count)
+    throw Error(ErrorKind::kNotFound, "device cuda:" + std::to_string(index) + ": there " +
+                                          (count == 1 ? "is 1 GPU" : "are " + std::to_string(count) +
+                                                                         " GPUs") +
+                                          VisibleDevices() + ", numbered from 0");
+  CUDA_CHECK(cudaGetDeviceProperties(&properties_, index));
+  const int found = 10 * properties_.major + properties_.minor;
+  if (found < kOldestCapability)
+    throw Error(ErrorKind::kUnsupported,
+                "device cuda:" + std::to_string(index) + ": " + properties_.name +
+                    " has compute capability " + std::to_string(properties_.major) + "." +
+                    std::to_string(properties_.minor) + ", 7.0 or newer is needed");
+  capability_ = as_volta ? kOldestCapability : found;
+  CUDA_CHECK(cudaSetDevice(index));
+  CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+}
+
+CudaContext::~CudaContext() {
+  // At the end of the process the driver may be gone already; there is nobody left to tell.
+  static_cast<void>(cudaStreamDestroy(stream_));
+}
+
+std::string CudaContext::Name() const {
+  return std::string(properties_.name) + ", sm_" + std::to_string(capability_);
+}
+
+void* CudaContext::Scratch(size_t bytes) {
+  CHECK(!recording_ || bytes <= scratch_.bytes());
+  return scratch_.Reserve(bytes);
+}
+
+void CudaContext::Wait() const { CUDA_CHECK(cudaStreamSynchronize(stream_)); }
+
+}  // namespace bagel

@@ -1,0 +1,51 @@
+// One GPU as all of this room's parts see it: its stream, its scratch memory, what it can do.
+#ifndef BAGEL_CUDA_CONTEXT_H_
+#define BAGEL_CUDA_CONTEXT_H_
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <string>
+
+#include "cuda/device_buffer.h"
+
+namespace bagel {
+
+class CudaContext {
+ public:
+  // Opens device `index` of those that CUDA_VISIBLE_DEVICES leaves. With `as_volta` the code of
+  // compute capability 7.0 runs on it, and no library of the vendor's. Throws kUnsupported or
+  // kNotFound in words for the person who asked for a GPU.
+  CudaContext(int index, bool as_volta);
+  ~CudaContext();
+  CudaContext(const CudaContext&) = delete;
+  CudaContext& operator=(const CudaContext&) = delete;
+
+  // "NVIDIA H100 80GB HBM3, sm_90".
+  std::string Name() const;
+  // Which code to take: 10 * major + minor of the device, or 70.
+  int capability() const { return capability_; }
+  int multiprocessors() const { return properties_.multiProcessorCount; }
+  bool own_kernels_only() const { return as_volta_; }
+  cudaStream_t stream() const { return stream_; }
+
+  // Memory for the op that runs now: the next call, whoever makes it, may hand out the same again.
+  // Throws kOutOfMemory. While a graph is recorded it must not grow, so a step runs once before.
+  void* Scratch(size_t bytes);
+  void set_recording(bool recording) { recording_ = recording; }
+
+  // Waits for all that was queued.
+  void Wait() const;
+
+ private:
+  cudaDeviceProp properties_{};
+  int capability_ = 0;
+  bool as_volta_;
+  bool recording_ = false;
+  cudaStream_t stream_ = nullptr;
+  DeviceBuffer scratch_;
+};
+
+}  // namespace bagel
+
+#endif  // BAGEL_CUDA_CONTEXT_H_

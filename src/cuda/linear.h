@@ -1,0 +1,25 @@
+// Products with weights in the formats that Place makes: NF4, int8 in blocks of 64, f16.
+#ifndef BAGEL_CUDA_LINEAR_H_
+#define BAGEL_CUDA_LINEAR_H_
+
+#include "cuda/context.h"
+#include "tensor/tensor.h"
+#include "tensor/weight.h"
+
+namespace bagel {
+
+class CudaLinear {
+ public:
+  explicit CudaLinear(CudaContext& context) : context_(context) {}
+
+  // y = x W^T + bias, or y += that. x: f16 or f32 [rows, W.in], y: f16 or f32 [rows, W.out]; an f32
+  // x is multiplied as f16. Sums are f32; an f16 result saturates at 65504.
+  void Run(const Tensor& y, const Tensor& x, const Weight& weight, bool add);
+
+ private:
+  CudaContext& context_;
+};
+
+}  // namespace bagel
+
+#endif  // BAGEL_CUDA_LINEAR_H_
