@@ -1,0 +1,41 @@
+#include "cuda/upload.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "cuda/launch.h"
+
+namespace bagel {
+
+Uploader::Uploader(CudaContext& context) : context_(context) {
+  for (cudaEvent_t& event : events_)
+    CUDA_CHECK(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+}
+
+Uploader::~Uploader() {
+  for (cudaEvent_t event : events_) static_cast<void>(cudaEventDestroy(event));
+}
+
+void* Uploader::Take() {
+  auto* memory = static_cast<char*>(memory_.Reserve(kSlots * kSlotBytes));
+  slot_ = (slot_ + 1) % kSlots;
+  // An event that was never recorded counts as reached.
+  CUDA_CHECK(cudaEventSynchronize(events_[slot_]));
+  return memory + static_cast<size_t>(slot_) * kSlotBytes;
+}
+
+void Uploader::Sent() { CUDA_CHECK(cudaEventRecord(events_[slot_], context_.stream())); }
+
+void Uploader::Upload(void* device, const void* host, size_t bytes) {
+  for (size_t done = 0; done < bytes;) {
+    const size_t count = std::min(kSlotBytes, bytes - done);
+    void* slot = Take();
+    std::memcpy(slot, static_cast<const char*>(host) + done, count);
+    CUDA_CHECK(cudaMemcpyAsync(static_cast<char*>(device) + done, slot, count,
+                               cudaMemcpyHostToDevice, context_.stream()));
+    Sent();
+    done += count;
+  }
+}
+
+}  // namespace bagel

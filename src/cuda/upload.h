@@ -1,0 +1,41 @@
+// Copies from host memory that do not make the host wait.
+#ifndef BAGEL_CUDA_UPLOAD_H_
+#define BAGEL_CUDA_UPLOAD_H_
+
+#include <cstddef>
+
+#include "cuda/context.h"
+#include "cuda/device_buffer.h"
+
+namespace bagel {
+
+// Takes bytes into a ring of pinned memory, from which the device fetches them in the order of its
+// stream. The caller's memory is free when Upload returns.
+class Uploader {
+ public:
+  explicit Uploader(CudaContext& context);
+  ~Uploader();
+  Uploader(const Uploader&) = delete;
+  Uploader& operator=(const Uploader&) = delete;
+
+  void Upload(void* device, const void* host, size_t bytes);
+
+  // Pinned memory that the device may read from until Upload or Take has handed out kSlots more
+  // slots; at most kSlotBytes. Sent() must follow when the copies from it are queued.
+  void* Take();
+  void Sent();
+
+  static constexpr size_t kSlotBytes = size_t{4} << 20;
+
+ private:
+  static constexpr int kSlots = 8;
+
+  CudaContext& context_;
+  PinnedBuffer memory_;
+  cudaEvent_t events_[kSlots] = {};
+  int slot_ = 0;
+};
+
+}  // namespace bagel
+
+#endif  // BAGEL_CUDA_UPLOAD_H_
