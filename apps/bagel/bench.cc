@@ -98,7 +98,8 @@ class Bench {
   explicit Bench(const BenchOptions& options)
       : options_(options),
         config_(LoadBagelConfig(options.engine.model)),
-        ops_(MakeDevice(options.engine.device, options.engine.threads, options.engine.exact)),
+        ops_(MakeDevice(options.engine.device, options.engine.threads, options.engine.exact,
+                        options.engine.gpu_profile)),
         start_(Clock::now()),
         weights_(options.engine.model, config_, *ops_),
         load_ms_(Milliseconds(start_)),

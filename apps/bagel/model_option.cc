@@ -46,6 +46,11 @@ void AddEngineOptions(CLI::App& command, ModelOptions& options) {
                      "nf4: quantise first and keep the result beside the model");
   command.add_option("--device", options.device, "cpu, cuda, cuda:N or auto")
       ->capture_default_str();
+  command
+      .add_option("--gpu-profile", options.gpu_profile,
+                  "auto, or sm_70: what a V100 runs, on any GPU")
+      ->check(CLI::IsMember({"auto", "sm_70"}))
+      ->capture_default_str();
   command.add_option("--threads", options.threads, "CPU threads, 0 = all")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();

@@ -46,10 +46,10 @@ int CountDevices() {
 CudaContext::CudaContext(int index, bool as_volta) : as_volta_(as_volta) {
   const int count = CountDevices();
   if (index < 0 || index >= count)
-    throw Error(ErrorKind::kNotFound, "device cuda:" + std::to_string(index) + ": there " +
-                                          (count == 1 ? "is 1 GPU" : "are " + std::to_string(count) +
-                                                                         " GPUs") +
-                                          VisibleDevices() + ", numbered from 0");
+    throw Error(ErrorKind::kNotFound,
+                "device cuda:" + std::to_string(index) + ": there " +
+                    (count == 1 ? "is 1 GPU" : "are " + std::to_string(count) + " GPUs") +
+                    VisibleDevices() + ", numbered from 0");
   CUDA_CHECK(cudaGetDeviceProperties(&properties_, index));
   const int found = 10 * properties_.major + properties_.minor;
   if (found < kOldestCapability)

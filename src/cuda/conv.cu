@@ -38,8 +38,8 @@ __global__ void ConvKernel(View<float> y, View<const float> x, const __half* __r
     const int from_row = InputOf(geometry.sampling, row, tap / 3, geometry.height);
     const int from_column = InputOf(geometry.sampling, column, tap % 3, geometry.width);
     if (from_row < 0 || from_column < 0) continue;
-    const float* from =
-        x.At(static_cast<int64_t>(from_row - geometry.first_input) * geometry.width + from_column, 0);
+    const float* from = x.At(
+        static_cast<int64_t>(from_row - geometry.first_input) * geometry.width + from_column, 0);
     const __half* weights = weight + (static_cast<int64_t>(channel) * 9 + tap) * channels;
     for (int i = static_cast<int>(threadIdx.x % 32); i < channels; i += 32) {
       float value = from[i];

@@ -26,12 +26,9 @@ struct KvPages {
 
 inline KvPages PagesOf(const KvLayer& cache) {
   CHECK(cache.dtype == DType::kF16);
-  return {static_cast<__half*>(cache.k),
-          static_cast<__half*>(cache.v),
-          static_cast<__half*>(cache.scratch_k),
-          static_cast<__half*>(cache.scratch_v),
-          static_cast<int>(cache.pages),
-          static_cast<int>(cache.kv_heads),
+  return {static_cast<__half*>(cache.k),         static_cast<__half*>(cache.v),
+          static_cast<__half*>(cache.scratch_k), static_cast<__half*>(cache.scratch_v),
+          static_cast<int>(cache.pages),         static_cast<int>(cache.kv_heads),
           static_cast<int>(cache.head_dim)};
 }
 

@@ -17,8 +17,8 @@ struct CudaStage {
 };
 inline thread_local CudaStage cuda_stage;
 
-// Throws Error: kOutOfMemory where that is what happened, else kInternal, naming the op and layer of
-// cuda_stage, file and line.
+// Throws Error: kOutOfMemory where that is what happened, else kInternal, naming the op and layer
+// of cuda_stage, file and line.
 [[noreturn]] void ThrowCudaError(cudaError_t error, const char* file, int line);
 
 inline void CheckCuda(cudaError_t error, const char* file, int line) {

@@ -1,8 +1,7 @@
-#include "cuda/moments.h"
-
 #include <algorithm>
 
 #include "cuda/launch.h"
+#include "cuda/moments.h"
 #include "cuda/values.cuh"
 
 namespace bagel {
@@ -66,8 +65,7 @@ void CudaGroupMoments(CudaContext& context, const Tensor& y, const Tensor& x, in
   const int64_t blocks = (x.rows + block_rows - 1) / block_rows;
   auto* partials = static_cast<double*>(
       context.Scratch(static_cast<size_t>(blocks * 2 * x.cols) * sizeof(double)));
-  const auto threads = static_cast<unsigned>(
-      std::min<int64_t>(kThreads, (x.cols + 31) / 32 * 32));
+  const auto threads = static_cast<unsigned>(std::min<int64_t>(kThreads, (x.cols + 31) / 32 * 32));
   const auto cols = static_cast<int>(x.cols);
   WithType(x.dtype, [&](auto type) {
     using X = decltype(type);
@@ -76,8 +74,8 @@ void CudaGroupMoments(CudaContext& context, const Tensor& y, const Tensor& x, in
   });
   const int64_t group_cols = x.cols / groups;
   Launch(context.stream(), {dim3(static_cast<unsigned>(groups)), dim3(kThreads)}, MomentsKernel,
-         ViewOf<float>(y), partials, static_cast<int>(blocks), cols,
-         static_cast<int>(group_cols), static_cast<double>(group_cols * x.rows));
+         ViewOf<float>(y), partials, static_cast<int>(blocks), cols, static_cast<int>(group_cols),
+         static_cast<double>(group_cols * x.rows));
 }
 
 }  // namespace bagel

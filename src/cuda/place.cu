@@ -1,10 +1,9 @@
-#include "cuda/place.h"
-
 #include <algorithm>
 #include <type_traits>
 
 #include "base/error.h"
 #include "cuda/launch.h"
+#include "cuda/place.h"
 #include "cuda/values.cuh"
 
 namespace bagel {
@@ -29,11 +28,10 @@ __global__ void ToF16Kernel(__half* y, const Stored* x, int64_t count, int* beyo
 }
 
 // Nf4Absmax of every block, rounded after each step.
-__global__ void AbsmaxKernel(float* y, const uint8_t* codes, const float* nested,
-                             const float* map, float offset, int64_t blocks) {
+__global__ void AbsmaxKernel(float* y, const uint8_t* codes, const float* nested, const float* map,
+                             float offset, int64_t blocks) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (i < blocks)
-    y[i] = __fadd_rn(__fmul_rn(map[codes[i]], nested[i / kNf4NestedBlock]), offset);
+  if (i < blocks) y[i] = __fadd_rn(__fmul_rn(map[codes[i]], nested[i / kNf4NestedBlock]), offset);
 }
 
 dim3 BlocksFor(int64_t count) {
@@ -67,8 +65,8 @@ class Placer {
              values + first, stored, part, beyond);
     }
     int found = 0;
-    CUDA_CHECK(cudaMemcpyAsync(&found, beyond, sizeof(int), cudaMemcpyDeviceToHost,
-                               context_.stream()));
+    CUDA_CHECK(
+        cudaMemcpyAsync(&found, beyond, sizeof(int), cudaMemcpyDeviceToHost, context_.stream()));
     context_.Wait();
     if (found != 0)
       throw Error(ErrorKind::kUnsupported,
@@ -88,8 +86,8 @@ class Placer {
     const int64_t nested = Nf4NestedBlocks(blocks);
     constexpr int64_t kMap = 256;
     auto* absmax = Take<float>(blocks);
-    auto* map = static_cast<float*>(
-        context_.Scratch(static_cast<size_t>((kMap + nested) * 4 + blocks)));
+    auto* map =
+        static_cast<float*>(context_.Scratch(static_cast<size_t>((kMap + nested) * 4 + blocks)));
     float* outer = map + kMap;
     auto* codes = reinterpret_cast<uint8_t*>(outer + nested);
     uploader_.Upload(map, host.nested_map, kMap * sizeof(float));

@@ -12,8 +12,8 @@
 namespace bagel {
 
 // A copy of `host` in a format that kernels read: f32 and bf16 become f16, magnitudes of NF4 f32.
-// The bias is the caller's. Adds what it allocates to `owned`. Throws kUnsupported naming the tensor
-// `name` for a value beyond f16, or kOutOfMemory.
+// The bias is the caller's. Adds what it allocates to `owned`. Throws kUnsupported naming the
+// tensor `name` for a value beyond f16, or kOutOfMemory.
 Weight PlaceWeight(CudaContext& context, Uploader& uploader, const Weight& host,
                    const std::string& name, std::vector<void*>& owned);
 

@@ -1,8 +1,7 @@
-#include "cuda/row_ops.h"
-
 #include <type_traits>
 
 #include "cuda/launch.h"
+#include "cuda/row_ops.h"
 #include "cuda/values.cuh"
 
 namespace bagel {
@@ -187,7 +186,8 @@ void ApplyInPlace(cudaStream_t stream, const Tensor& x, const Function& function
 // Calls body with values of both element types.
 template <typename Body>
 void WithTypes(const Tensor& y, const Tensor& x, const Body& body) {
-  WithType(y.dtype, [&](auto y_type) { WithType(x.dtype, [&](auto x_type) { body(y_type, x_type); }); });
+  WithType(y.dtype,
+           [&](auto y_type) { WithType(x.dtype, [&](auto x_type) { body(y_type, x_type); }); });
 }
 
 }  // namespace

@@ -1,9 +1,8 @@
-#include "cuda/sequence_ops.h"
-
 #include <cmath>
 
 #include "cuda/kv_pages.cuh"
 #include "cuda/launch.h"
+#include "cuda/sequence_ops.h"
 #include "cuda/values.cuh"
 #include "cuda/weight_values.cuh"
 
@@ -29,9 +28,7 @@ template <typename Values>
 struct GatheredRows {
   Values table;
   const int32_t* ids;
-  __device__ float operator()(int64_t row, int64_t column) const {
-    return table(ids[row], column);
-  }
+  __device__ float operator()(int64_t row, int64_t column) const { return table(ids[row], column); }
 };
 
 // One block a row.

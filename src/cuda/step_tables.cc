@@ -15,7 +15,8 @@ class Packer {
     constexpr size_t kAlignment = 64;
     const size_t offset = (bytes_.size() + kAlignment - 1) / kAlignment * kAlignment;
     bytes_.resize(offset + values.size() * sizeof(T));
-    if (!values.empty()) std::memcpy(bytes_.data() + offset, values.data(), values.size() * sizeof(T));
+    if (!values.empty())
+      std::memcpy(bytes_.data() + offset, values.data(), values.size() * sizeof(T));
     return offset;
   }
   const std::vector<char>& bytes() const { return bytes_; }
@@ -56,7 +57,9 @@ const StepTables& StepTableBuilder::Build(const Step& step, Uploader& uploader) 
   constexpr size_t kLeast = 256 << 10;  // so that a decode step's tables never move
   auto* memory = static_cast<char*>(memory_.Reserve(std::max(kLeast, packer.bytes().size())));
   uploader.Upload(memory, packer.bytes().data(), packer.bytes().size());
-  const auto ints = [&](size_t offset) { return reinterpret_cast<const int32_t*>(memory + offset); };
+  const auto ints = [&](size_t offset) {
+    return reinterpret_cast<const int32_t*>(memory + offset);
+  };
   tables_ = {ints(positions),
              ints(pages_at),
              ints(slots_at),

@@ -1,20 +1,59 @@
 #include "engine/devices.h"
 
+#include <charconv>
+#include <cstdio>
+
 #include "base/error.h"
 #include "cpu/cpu_ops.h"
+#include "engine/plugin.h"
 
 namespace bagel {
+namespace {
 
-std::unique_ptr<Ops> MakeDevice(const std::string& device, int threads, bool exact) {
+constexpr const char* kCuda = "cuda";
+
+// The N of "cuda:N".
+int DeviceIndex(const std::string& device) {
+  int index = 0;
+  const char* begin = device.data() + std::string(kCuda).size() + 1;
+  const char* end = device.data() + device.size();
+  const auto [stop, error] = std::from_chars(begin, end, index);
+  if (error != std::errc() || stop != end || index < 0)
+    throw Error(ErrorKind::kInvalidArgument,
+                "device '" + device + "' is not cuda:N with a number N");
+  return index;
+}
+
+}  // namespace
+
+std::unique_ptr<Ops> MakeDevice(const std::string& device, int threads, bool exact,
+                                const std::string& gpu_profile) {
   constexpr int kMaxThreads = 1024;
   if (threads < 0 || threads > kMaxThreads)
     throw Error(ErrorKind::kInvalidArgument, "threads is " + std::to_string(threads) +
                                                  ", expected 0 to " + std::to_string(kMaxThreads));
-  if (device == "cpu" || device == "auto") return MakeCpuOps({threads, exact});
-  if (device == "cuda" || device.starts_with("cuda:"))
-    throw Error(ErrorKind::kUnsupported, "device " + device + ": this build has no GPU support");
-  throw Error(ErrorKind::kInvalidArgument,
-              "device '" + device + "' is not one of cpu, cuda, cuda:N, auto");
+  if (gpu_profile != "auto" && gpu_profile != "sm_70")
+    throw Error(ErrorKind::kInvalidArgument,
+                "GPU profile '" + gpu_profile + "' is not one of auto, sm_70");
+  DevicePluginOptions options;
+  options.oldest_profile = gpu_profile == "sm_70";
+  if (device == "cpu") return MakeCpuOps({threads, exact});
+  if (device == kCuda) return MakePluginDevice(kCuda, options);
+  if (device.starts_with(std::string(kCuda) + ":")) {
+    options.index = DeviceIndex(device);
+    return MakePluginDevice(kCuda, options);
+  }
+  if (device != "auto")
+    throw Error(ErrorKind::kInvalidArgument,
+                "device '" + device + "' is not one of cpu, cuda, cuda:N, auto");
+  if (HasPlugin(kCuda) && !exact) {
+    try {
+      return MakePluginDevice(kCuda, options);
+    } catch (const Error& error) {
+      std::fprintf(stderr, "%s: going on with the CPU\n", error.what());
+    }
+  }
+  return MakeCpuOps({threads, exact});
 }
 
 }  // namespace bagel

@@ -68,7 +68,7 @@ class TextEngine final : public Engine {
         context_tokens_(ContextTokens(options, config_.llm)),
         tokenizer_(Tokenizer::Load(options.model)),
         protocol_(ProtocolIds::From(tokenizer_)),
-        ops_(MakeDevice(options.device, options.threads, options.exact)),
+        ops_(MakeDevice(options.device, options.threads, options.exact, options.gpu_profile)),
         weights_(options.model, config_, *ops_),
         pool_(*ops_, config_.llm, PoolPages()),
         model_(*ops_, config_, weights_.weights(), {protocol_.vision_start, protocol_.vision_end},

@@ -14,13 +14,14 @@
 namespace bagel {
 
 struct EngineOptions {
-  std::filesystem::path model;  // a checkpoint folder in the published layout
-  std::string device = "auto";  // "cpu", "cuda", "cuda:N", "auto"
-  int threads = 0;              // CPU threads; 0 = all this process may use
-  bool exact = false;           // f32 products only, no faster approximations
-  int64_t context_tokens = 0;   // longest context of one request; 0 = 8192 or the model's limit
-  int max_sessions = 4;         // requests decoded together
-  int max_queue = 512;          // requests waiting beyond that
+  std::filesystem::path model;       // a checkpoint folder in the published layout
+  std::string device = "auto";       // "cpu", "cuda", "cuda:N", "auto"
+  std::string gpu_profile = "auto";  // or "sm_70", see MakeDevice
+  int threads = 0;                   // CPU threads; 0 = all this process may use
+  bool exact = false;                // f32 products only, no faster approximations
+  int64_t context_tokens = 0;  // longest context of one request; 0 = 8192 or the model's limit
+  int max_sessions = 4;        // requests decoded together
+  int max_queue = 512;         // requests waiting beyond that
 };
 
 struct ModelInfo {

@@ -15,9 +15,9 @@ constexpr const char* kGen = "_moe_gen";
 constexpr int64_t kTimeFrequencies = 256;
 constexpr const char* kLatentIn = "vae2llm";  // a checkpoint that can draw has it
 
-// Calls visitor.Matrix(Weight&, name, out, in, has_bias), visitor.Table(Weight&, name, out, in) and
-// visitor.Vector(const float*&, name, size) for every tensor, which is how names, shapes and fields
-// are tied together in one place.
+// Calls visitor.Matrix(Weight&, name, out, in, has_bias), visitor.Table(Weight&, name, out, in),
+// visitor.TokenTable(the same) and visitor.Vector(const float*&, name, size) for every tensor,
+// which is how names, shapes and fields are tied together in one place.
 template <typename Visitor>
 void VisitExpert(Visitor& visitor, const LlmConfig& llm, const std::string& layer,
                  const std::string& suffix, int64_t intermediate, ExpertLayer& expert) {
@@ -81,8 +81,8 @@ void VisitVit(Visitor& visitor, const BagelConfig& config, BagelWeights& weights
 template <typename Visitor>
 void VisitUnderstanding(Visitor& visitor, const BagelConfig& config, BagelWeights& weights) {
   const LlmConfig& llm = config.llm;
-  visitor.Table(weights.embed_tokens, "language_model.model.embed_tokens.weight", llm.vocabulary,
-                llm.hidden);
+  visitor.TokenTable(weights.embed_tokens, "language_model.model.embed_tokens.weight",
+                     llm.vocabulary, llm.hidden);
   weights.layers.resize(static_cast<size_t>(llm.layers));
   for (int64_t i = 0; i < llm.layers; ++i)
     VisitExpert(visitor, llm, LayerPrefix(i), kUnd, llm.intermediate,
@@ -187,17 +187,21 @@ class Loader {
   }
 
   void Table(Weight& weight, const std::string& name, int64_t out, int64_t in) {
-    const float* bias = weight.bias;
-    weight = FindWeight(checkpoint_, name, out, in);
-    weight.bias = bias;
+    const Weight host = FindWeight(checkpoint_, name, out, in);
+    weight = ops_.Place(host, name, copies_);
+    const std::span<const std::byte> stored = checkpoint_.Get(name).data;
     // A decode step reads 4-bit weights a third faster from the device's own memory (large pages)
     // than from the mapped file.
-    if (weight.format == WeightFormat::kNf4 && copies_nf4_) {
-      const std::span<const std::byte> stored = checkpoint_.Get(name).data;
+    if (weight.data == host.data && weight.format == WeightFormat::kNf4 && copies_nf4_)
       weight.data = Copy(stored);
-      for (const SafetensorsFile& file : checkpoint_.files())
-        if (file.tensors().contains(name)) file.file().DontNeed(stored);
-    }
+    if (weight.data == host.data) return;
+    for (const SafetensorsFile& file : checkpoint_.files())
+      if (file.tensors().contains(name)) file.file().DontNeed(stored);
+  }
+
+  // Rows of token ids stay in the file: few of them are read.
+  void TokenTable(Weight& weight, const std::string& name, int64_t out, int64_t in) {
+    weight = FindWeight(checkpoint_, name, out, in);
   }
 
   void Vector(const float*& vector, const std::string& name, int64_t size) {
@@ -221,7 +225,8 @@ class Loader {
         for (int64_t i = 0; i < in; ++i) values.push_back(row[static_cast<size_t>(i * taps + tap)]);
       }
     }
-    weight = {WeightFormat::kF32, out, taps * in, Upload(values)};
+    weight = ops_.Place({WeightFormat::kF32, out, taps * in, values.data()}, name, copies_);
+    if (weight.data == values.data()) weight.data = Upload(values);
     Vector(weight.bias, name + ".bias", out);
   }
 
@@ -278,6 +283,9 @@ class SpecCollector {
   void Table(Weight&, const std::string& name, int64_t out, int64_t in) {
     Add(name, {out, in}, false);
   }
+  void TokenTable(Weight& weight, const std::string& name, int64_t out, int64_t in) {
+    Table(weight, name, out, in);
+  }
   void Vector(const float*&, const std::string& name, int64_t size) {
     Add(name, {size}, name.ends_with(".weight"));
   }
@@ -305,6 +313,9 @@ class ShapeFiller {
   void Table(Weight& weight, const std::string&, int64_t out, int64_t in) {
     weight.out = out;
     weight.in = in;
+  }
+  void TokenTable(Weight& weight, const std::string& name, int64_t out, int64_t in) {
+    Table(weight, name, out, in);
   }
   void Vector(const float*&, const std::string&, int64_t) {}
   void Convolution(Weight& weight, const std::string&, int64_t out, int64_t in, int64_t kernel) {

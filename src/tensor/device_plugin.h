@@ -8,7 +8,7 @@
 namespace bagel {
 
 struct DevicePluginOptions {
-  int index = 0;               // which of the devices
+  int index = 0;                // which of the devices
   bool oldest_profile = false;  // takes the code of the oldest supported device, whatever it finds
 };
 

@@ -149,6 +149,8 @@ void Ops::CopyOnDevice(void* to, const void* from, size_t bytes) {
   CopyToDevice(to, host.data(), bytes);
 }
 
+Weight Ops::Place(const Weight& host, const std::string&, std::vector<void*>&) { return host; }
+
 void Ops::Trace(const std::string& name, const Tensor& tensor) {
   if (!trace_) return;
   const int64_t row_bytes = tensor.cols * static_cast<int64_t>(DTypeSize(tensor.dtype));

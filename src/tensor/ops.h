@@ -13,6 +13,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "tensor/conv.h"
 #include "tensor/step.h"
@@ -81,6 +82,11 @@ class Ops {
   virtual void CopyToHost(void* host, const void* device, size_t bytes) = 0;
   // Memory that does not overlap.
   virtual void CopyOnDevice(void* to, const void* from, size_t bytes);
+  // `host`, whose data and scales lie in host memory, as ops take it: itself on a device that reads
+  // host memory, else a copy in the device's memory, in a format of the device's choice. The bias
+  // stays as it is. What was allocated is added to `owned`, for Free. Throws kOutOfMemory, or
+  // kUnsupported naming the tensor `name` for a value that no format of the device can hold.
+  virtual Weight Place(const Weight& host, const std::string& name, std::vector<void*>& owned);
 
   // Makes `step` the one that HeadNormRope, KvAppend and Attention refer to, until the next call.
   void BeginStep(const Step& step);
@@ -88,7 +94,8 @@ class Ops {
 
   // ---- Rows in and out ----
 
-  // y[r] = table[ids[r]]; ids are host memory, each in [0, table.out). y: [rows, table.in].
+  // y[r] = table[ids[r]]; ids are host memory, each in [0, table.out). y: [rows, table.in]. The
+  // table lies in host memory or was placed.
   void Embed(const Tensor& y, const Weight& table, std::span<const int32_t> ids);
   // y[r] += table[ids[r]]; the same, added in place.
   void AddRows(const Tensor& y, const Weight& table, std::span<const int32_t> ids);

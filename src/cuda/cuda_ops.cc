@@ -1,0 +1,212 @@
+#include "cuda/cuda_ops.h"
+
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "cuda/attention.h"
+#include "cuda/context.h"
+#include "cuda/conv.h"
+#include "cuda/launch.h"
+#include "cuda/linear.h"
+#include "cuda/moments.h"
+#include "cuda/place.h"
+#include "cuda/row_ops.h"
+#include "cuda/sequence_ops.h"
+#include "cuda/step_tables.h"
+#include "cuda/upload.h"
+
+namespace bagel {
+namespace {
+
+// Names the op for messages while it runs.
+class OpName {
+ public:
+  explicit OpName(const char* name) { cuda_stage.op = name; }
+};
+
+class CudaOps final : public Ops {
+ public:
+  explicit CudaOps(const DevicePluginOptions& options)
+      : context_(options.index, options.oldest_profile),
+        uploader_(context_),
+        linear_(context_),
+        conv_(context_),
+        attention_(context_) {}
+
+  std::string Name() const override { return "cuda (" + context_.Name() + ")"; }
+  DType ActivationType() const override { return DType::kF16; }
+  DType KvType() const override { return DType::kF16; }
+
+  Roofs MeasureRoofs() override { return {}; }
+
+  void* Allocate(size_t bytes) override {
+    const OpName name("Allocate");
+    return AllocateOnDevice(bytes);
+  }
+  // Waits for what still uses it. After a failure there is nobody left to tell.
+  void Free(void* memory) override { static_cast<void>(cudaFree(memory)); }
+  void CopyToDevice(void* device, const void* host, size_t bytes) override {
+    const OpName name("CopyToDevice");
+    uploader_.Upload(device, host, bytes);
+  }
+  void CopyToHost(void* host, const void* device, size_t bytes) override {
+    const OpName name("CopyToHost");
+    CUDA_CHECK(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, context_.stream()));
+    context_.Wait();
+  }
+  void CopyOnDevice(void* to, const void* from, size_t bytes) override {
+    const OpName name("CopyOnDevice");
+    CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, context_.stream()));
+  }
+  Weight Place(const Weight& host, const std::string& name, std::vector<void*>& owned) override {
+    const OpName op("Place");
+    return PlaceWeight(context_, uploader_, host, name, owned);
+  }
+
+ private:
+  void DoBeginStep(const Step& step) override {
+    const OpName name("BeginStep");
+    tables_.Build(step, uploader_);
+  }
+
+  void DoEmbed(const Tensor& y, const Weight& table, std::span<const int32_t> ids,
+               bool add) override {
+    const OpName name("Embed");
+    cudaPointerAttributes attributes{};
+    CUDA_CHECK(cudaPointerGetAttributes(&attributes, table.data));
+    if (attributes.type == cudaMemoryTypeDevice)
+      GatherOnDevice(y, table, ids, add);
+    else
+      GatherOnHost(y, table, ids, add);
+  }
+
+  void GatherOnDevice(const Tensor& y, const Weight& table, std::span<const int32_t> ids,
+                      bool add) {
+    constexpr size_t kRows = Uploader::kSlotBytes / sizeof(int32_t);
+    for (size_t first = 0; first < ids.size(); first += kRows) {
+      const auto part = ids.subspan(first, std::min(kRows, ids.size() - first));
+      void* device = context_.Scratch(part.size_bytes());
+      uploader_.Upload(device, part.data(), part.size_bytes());
+      const auto rows = static_cast<int64_t>(part.size());
+      CudaGatherRows(context_.stream(), y.Rows(static_cast<int64_t>(first), rows), table,
+                     static_cast<const int32_t*>(device), add);
+    }
+  }
+
+  void GatherOnHost(const Tensor& y, const Weight& table, std::span<const int32_t> ids, bool add) {
+    const auto row_bytes = static_cast<size_t>(table.in) * sizeof(float);
+    const auto in_slot = static_cast<int64_t>(Uploader::kSlotBytes / row_bytes);
+    CHECK(in_slot > 0);
+    for (int64_t first = 0; first < y.rows; first += in_slot) {
+      const int64_t rows = std::min(in_slot, y.rows - first);
+      auto* values = static_cast<float*>(uploader_.Take());
+      for (int64_t r = 0; r < rows; ++r)
+        UnpackRow(table, ids[static_cast<size_t>(first + r)], values + r * table.in);
+      const size_t bytes = static_cast<size_t>(rows) * row_bytes;
+      void* device = context_.Scratch(bytes);
+      CUDA_CHECK(
+          cudaMemcpyAsync(device, values, bytes, cudaMemcpyHostToDevice, context_.stream()));
+      uploader_.Sent();
+      CudaTakeRows(context_.stream(), y.Rows(first, rows), static_cast<const float*>(device), add);
+    }
+  }
+
+  void DoLinear(const Tensor& y, const Tensor& x, const Weight& weight, bool add) override {
+    const OpName name("Linear");
+    linear_.Run(y, x, weight, add);
+  }
+  void DoRmsNorm(const Tensor& y, const Tensor& x, const float* weight, float eps) override {
+    const OpName name("RmsNorm");
+    CudaRmsNorm(context_.stream(), y, x, weight, eps);
+  }
+  void DoLayerNorm(const Tensor& y, const Tensor& x, const float* weight, const float* bias,
+                   float eps) override {
+    const OpName name("LayerNorm");
+    CudaLayerNorm(context_.stream(), y, x, weight, bias, eps);
+  }
+  void DoGeluTanh(const Tensor& x) override {
+    const OpName name("GeluTanh");
+    CudaGeluTanh(context_.stream(), x);
+  }
+  void DoSilu(const Tensor& x) override {
+    const OpName name("Silu");
+    CudaSilu(context_.stream(), x);
+  }
+  void DoSwiGlu(const Tensor& y, const Tensor& gate, const Tensor& up) override {
+    const OpName name("SwiGlu");
+    CudaSwiGlu(context_.stream(), y, gate, up);
+  }
+  void DoCopy(const Tensor& y, const Tensor& x) override {
+    const OpName name("Copy");
+    CudaBlend(context_.stream(), y, x, 0.0f, 1.0f);
+  }
+  void DoBlend(const Tensor& y, const Tensor& x, float keep, float factor) override {
+    const OpName name("Blend");
+    CudaBlend(context_.stream(), y, x, keep, factor);
+  }
+  void DoConv2d(const Tensor& y, const Tensor& x, const Weight& weight,
+                const ConvGeometry& geometry, const Tensor& factors, bool add) override {
+    const OpName name("Conv2d");
+    conv_.Run(y, x, weight, geometry, factors, add);
+  }
+  void DoGroupMoments(const Tensor& y, const Tensor& x, int64_t groups) override {
+    const OpName name("GroupMoments");
+    CudaGroupMoments(context_, y, x, groups);
+  }
+  void DoScaleShift(const Tensor& y, const Tensor& x, const Tensor& factors) override {
+    const OpName name("ScaleShift");
+    CudaScaleShift(context_.stream(), y, x, factors);
+  }
+
+  void DoHeadNormRope(const Tensor& x, const float* weight, int64_t head_dim, float eps,
+                      float theta, int64_t first_row) override {
+    const OpName name("HeadNormRope");
+    CudaHeadNormRope(context_.stream(), x, weight, head_dim, eps, Frequencies(head_dim, theta),
+                     tables_.tables().positions + first_row);
+  }
+  void DoKvAppend(const KvLayer& cache, const Tensor& k, const Tensor& v) override {
+    const OpName name("KvAppend");
+    CudaKvAppend(context_.stream(), cache, k, v, tables_.tables());
+  }
+  void DoAttention(const Tensor& y, const Tensor& q, const KvLayer& cache) override {
+    const OpName name("Attention");
+    attention_.Attend(y, q, cache, tables_.tables());
+  }
+  void DoFullAttention(const Tensor& y, const Tensor& q, const Tensor& k, const Tensor& v,
+                       int64_t heads) override {
+    const OpName name("FullAttention");
+    attention_.AttendFull(y, q, k, v, heads);
+  }
+
+  const float* Frequencies(int64_t head_dim, float theta) {
+    if (rope_dim_ != head_dim || rope_theta_ != theta) {
+      const std::vector<float> host = RopeFrequencies(head_dim, theta);
+      uploader_.Upload(frequencies_.Reserve(host.size() * sizeof(float)), host.data(),
+                       host.size() * sizeof(float));
+      rope_dim_ = head_dim;
+      rope_theta_ = theta;
+    }
+    return static_cast<const float*>(frequencies_.Reserve(0));
+  }
+
+  CudaContext context_;
+  Uploader uploader_;
+  StepTableBuilder tables_;
+  DeviceBuffer frequencies_;
+  int64_t rope_dim_ = 0;
+  float rope_theta_ = 0;
+  CudaLinear linear_;
+  CudaConv conv_;
+  CudaAttention attention_;
+};
+
+}  // namespace
+
+std::unique_ptr<Ops> MakeCudaOps(const DevicePluginOptions& options) {
+  return std::make_unique<CudaOps>(options);
+}
+
+}  // namespace bagel
