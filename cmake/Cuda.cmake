@@ -59,7 +59,7 @@ function(bagel_cuda_objects OBJECTS)
       OUTPUT ${object}
       COMMAND ${CCACHE} ${BAGEL_CUDA_COMPILER} -std=c++20 -O3 -I${PROJECT_SOURCE_DIR}/src
         -MD -MF ${object}.d -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
-      MAIN_DEPENDENCY ${source}
+      DEPENDS ${source}
       DEPFILE ${object}.d
       COMMENT "Building CUDA object ${source}"
       VERBATIM)

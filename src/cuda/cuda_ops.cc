@@ -107,8 +107,7 @@ class CudaOps final : public Ops {
         UnpackRow(table, ids[static_cast<size_t>(first + r)], values + r * table.in);
       const size_t bytes = static_cast<size_t>(rows) * row_bytes;
       void* device = context_.Scratch(bytes);
-      CUDA_CHECK(
-          cudaMemcpyAsync(device, values, bytes, cudaMemcpyHostToDevice, context_.stream()));
+      CUDA_CHECK(cudaMemcpyAsync(device, values, bytes, cudaMemcpyHostToDevice, context_.stream()));
       uploader_.Sent();
       CudaTakeRows(context_.stream(), y.Rows(first, rows), static_cast<const float*>(device), add);
     }

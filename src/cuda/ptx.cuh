@@ -1,0 +1,85 @@
+// What C++ has no words for: asynchronous copies, matrix fragments in registers. The functions that
+// need sm_80 do nothing in code for older cards, which never call them.
+#ifndef BAGEL_CUDA_PTX_CUH_
+#define BAGEL_CUDA_PTX_CUH_
+
+#include <cuda_fp16.h>
+
+#include <cstdint>
+
+namespace bagel {
+
+// The dynamic shared memory of the block.
+__device__ inline unsigned char* SharedMemory() {
+  extern __shared__ __align__(128) unsigned char bagel_shared_memory[];
+  return bagel_shared_memory;
+}
+
+__device__ inline unsigned SharedAddress(const void* shared) {
+  return static_cast<unsigned>(__cvta_generic_to_shared(shared));
+}
+
+// 16 bytes from global to shared memory, or zeros where not `valid`. sm_80.
+__device__ inline void CopyAsync16([[maybe_unused]] void* shared,
+                                   [[maybe_unused]] const void* global,
+                                   [[maybe_unused]] bool valid) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(SharedAddress(shared)),
+               "l"(global), "r"(valid ? 16 : 0)
+               : "memory");
+#endif
+}
+// Ends a group of copies. sm_80.
+__device__ inline void CommitCopies() {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.commit_group;" ::: "memory");
+#endif
+}
+// Waits until at most kGroupsLeft of this thread's groups are under way. sm_80.
+template <int kGroupsLeft>
+__device__ void WaitForCopies() {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.wait_group %0;" ::"n"(kGroupsLeft) : "memory");
+#endif
+}
+
+// Four 8x8 matrices from shared memory: lanes 8i to 8i + 7 give the addresses of the rows of matrix
+// i. Lane l gets of each matrix columns 2 * (l % 4) and the next of row l / 4, or, kTransposed, rows
+// 2 * (l % 4) and the next of column l / 4. sm_75.
+template <bool kTransposed>
+__device__ void LoadMatrices([[maybe_unused]] unsigned (&matrices)[4],
+                             [[maybe_unused]] const __half* row) {
+#if __CUDA_ARCH__ >= 750
+  if constexpr (kTransposed)
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(matrices[0]), "=r"(matrices[1]), "=r"(matrices[2]), "=r"(matrices[3])
+                 : "r"(SharedAddress(row))
+                 : "memory");
+  else
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(matrices[0]), "=r"(matrices[1]), "=r"(matrices[2]), "=r"(matrices[3])
+                 : "r"(SharedAddress(row))
+                 : "memory");
+#endif
+}
+
+// sums[16x8] += a[16x16] b[16x8] in f16 with f32 sums. Lane l holds of sums row l / 4 (and + 8 in the
+// second half), columns 2 * (l % 4) and the next; of a the same rows with columns 2 * (l % 4) and
+// the next (a[0], a[1]) and those + 8 (a[2], a[3]); of b column l / 4, rows 2 * (l % 4) and the next
+// (b0) and those + 8 (b1). sm_80.
+__device__ inline void MultiplyAdd16816([[maybe_unused]] float (&sums)[4],
+                                        [[maybe_unused]] const unsigned (&a)[4],
+                                        [[maybe_unused]] unsigned b0,
+                                        [[maybe_unused]] unsigned b1) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+      "{%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+#endif
+}
+
+}  // namespace bagel
+
+#endif  // BAGEL_CUDA_PTX_CUH_
