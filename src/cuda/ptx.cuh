@@ -44,8 +44,8 @@ __device__ void WaitForCopies() {
 }
 
 // Four 8x8 matrices from shared memory: lanes 8i to 8i + 7 give the addresses of the rows of matrix
-// i. Lane l gets of each matrix columns 2 * (l % 4) and the next of row l / 4, or, kTransposed, rows
-// 2 * (l % 4) and the next of column l / 4. sm_75.
+// i. Lane l gets of each matrix columns 2 * (l % 4) and the next of row l / 4, or, kTransposed,
+// rows 2 * (l % 4) and the next of column l / 4. sm_75.
 template <bool kTransposed>
 __device__ void LoadMatrices([[maybe_unused]] unsigned (&matrices)[4],
                              [[maybe_unused]] const __half* row) {
@@ -63,10 +63,10 @@ __device__ void LoadMatrices([[maybe_unused]] unsigned (&matrices)[4],
 #endif
 }
 
-// sums[16x8] += a[16x16] b[16x8] in f16 with f32 sums. Lane l holds of sums row l / 4 (and + 8 in the
-// second half), columns 2 * (l % 4) and the next; of a the same rows with columns 2 * (l % 4) and
-// the next (a[0], a[1]) and those + 8 (a[2], a[3]); of b column l / 4, rows 2 * (l % 4) and the next
-// (b0) and those + 8 (b1). sm_80.
+// sums[16x8] += a[16x16] b[16x8] in f16 with f32 sums. Lane l holds of sums row l / 4 (and + 8 in
+// the second half), columns 2 * (l % 4) and the next; of a the same rows with columns 2 * (l % 4)
+// and the next (a[0], a[1]) and those + 8 (a[2], a[3]); of b column l / 4, rows 2 * (l % 4) and the
+// next (b0) and those + 8 (b1). sm_80.
 __device__ inline void MultiplyAdd16816([[maybe_unused]] float (&sums)[4],
                                         [[maybe_unused]] const unsigned (&a)[4],
                                         [[maybe_unused]] unsigned b0,
