@@ -2,10 +2,12 @@
 
 A picture's latents and the text before them meet in shared attention: each block of rows has rows of the
 understanding expert (texts, markers, what the vision encoder saw) and rows of the drawing expert (latents).
-Every later block sees all earlier ones, so that one pass over the layers computes context and velocity.
+Every later block sees all earlier ones, so that one pass over the layers computes context and velocity; the rows of
+one expert are computed together and cut into blocks for attention alone.
 """
 import json
 import math
+from typing import NamedTuple, Optional
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +26,7 @@ def time_features(t):
 
 
 class Drawing(nn.Module):
-    """The tensors that drawing adds to a checkpoint; `checkpoint_state` gives them their names there."""
+    """The tensors that drawing adds to a checkpoint; `checkpoint_name` gives their names there."""
 
     def __init__(self, llm, side, intermediate=GEN_INTERMEDIATE):
         super().__init__()
@@ -74,10 +76,6 @@ def checkpoint_name(name):
     return "language_model.model." + ".".join(part)
 
 
-def checkpoint_state(drawing):
-    return {checkpoint_name(k): v for k, v in drawing.state_dict().items()}
-
-
 def load_drawing(folder, device="cpu"):
     from export import read_weights
     llm, own = json.load(open(f"{folder}/llm_config.json")), json.load(open(f"{folder}/bagel.json"))
@@ -87,79 +85,106 @@ def load_drawing(folder, device="cpu"):
     return model.to(device).eval()
 
 
-class Block:
-    """Rows that share one place in the context: `und` [B, u, hidden], `gen` [B, g, hidden] or None, rope positions
-    [B, u + g], and which keys up to and with this block each row sees (None for all)."""
-
-    def __init__(self, und, gen, rope, mask=None):
-        self.und, self.gen, self.rope, self.mask = und, gen, rope, mask
+class Block(NamedTuple):
+    """Rows that share one place in the context: how many there are of each expert, and which keys up to and with
+    this block they see (None for all)."""
+    und: int
+    gen: int
+    mask: Optional[torch.Tensor] = None
 
 
 def before(layer, x, rope):
+    """Rows [B, n, hidden] of one expert -> its q, k, v."""
     return layer.self_attn.project(layer.input_layernorm(x), rope)
 
 
 def after(layer, x, out):
+    """The rows after attention's `out` and the MLP."""
     x = x + layer.self_attn.o_proj(out)
     return x + layer.mlp(layer.post_attention_layernorm(x))
 
 
-def joint_layer(und, gen, blocks, ropes):
-    """One layer over all blocks, in their order; und and gen are the two experts of that layer."""
-    keys, values = [], []
-    for block, rope in zip(blocks, ropes):
-        parts, u = [], 0
-        if block.und is not None:
-            u = block.und.shape[1]
-            parts.append(before(und, block.und, tuple(r[:, :, :u] for r in rope)))
-        if block.gen is not None:
-            parts.append(before(gen, block.gen, tuple(r[:, :, u:] for r in rope)))
-        q, k, v = (torch.cat(t, 2) if len(parts) > 1 else t[0] for t in zip(*parts))
-        keys.append(k)
-        values.append(v)
-        out = und.self_attn.attend(q, torch.cat(keys, 2), torch.cat(values, 2), block.mask)
-        if block.und is not None:
-            block.und = after(und, block.und, out[:, :u])
-        if block.gen is not None:
-            block.gen = after(gen, block.gen, out[:, u:])
+def join(tensors, dim):
+    return torch.cat(tensors, dim) if len(tensors) > 1 else tensors[0]
 
 
-def text_blocks(und, ids, lengths, seen, base):
-    """A causal text block [B, L] with its two marks in `ids`; `seen` rows before it are visible to it. Rows past a
-    sample's length are no part of it: `velocity` hides them from the latents."""
-    place = torch.arange(ids.shape[1], device=ids.device)
-    past = place[None] <= place[:, None]
-    mask = torch.cat([torch.ones(len(place), seen, dtype=torch.bool, device=ids.device), past], 1)
-    return Block(und.embed(ids), None, base + place.expand(len(ids), -1), mask[None, None])
+def run_layers(und, drawing, rows, places, blocks, past=None, parts=(before, after)):
+    """All layers over the rows of both experts, (understanding [B, U, hidden] or None, drawing [B, G, hidden] or None)
+    at rope positions of the same form, in blocks after the keys and values `past` of each layer.
+
+    Returns the drawing rows of the last block, and each layer's keys and values [B, kv_heads, m, size] with `past`.
+    """
+    pre, post = parts
+    attention = drawing.layers[0].self_attn
+    ropes = [None if x is None else tuple(r.to(x.dtype) for r in rope_table(at, attention.size, drawing.llm["rope_theta"]))
+             for x, at in zip(rows, places)]
+    rows, kept, count = list(rows), [], len(drawing.layers)
+    for i, experts in enumerate(zip(und.language_model.model.layers, drawing.layers)):
+        cut = [None if x is None else list(zip(*(t.split([block[e] for block in blocks], 2) for t in pre(experts[e], x, ropes[e]))))
+               for e, x in enumerate(rows)]
+        keys, values, outs = [], [], ([], [])
+        if past:
+            keys, values = [past[i][0]], [past[i][1]]
+        for j, block in enumerate(blocks):
+            # in memory one row after the other, which `attend` needs no copy of
+            q, k, v = (join([x.transpose(1, 2) for x in t], 1).transpose(1, 2) for t in zip(*(cut[e][j] for e in (0, 1) if block[e])))
+            keys.append(k)
+            values.append(v)
+            if i + 1 == count and j + 1 < len(blocks):
+                continue  # nothing after the last layer reads these rows
+            out = attention.attend(q, join(keys, 2), join(values, 2), block.mask)
+            for mine, part in zip(outs, out.split(block[:2], 1)):
+                mine.append(part)
+        kept.append((join(keys, 2), join(values, 2)))
+        if i + 1 == count:
+            rows = [None, None if rows[1] is None else rows[1][:, -blocks[-1].gen:].contiguous()]
+        rows = [None if x is None else post(experts[e], x, torch.cat(outs[e], 1)) for e, x in enumerate(rows)]
+    return rows[1], kept
 
 
-def velocity(und, drawing, vocab, latents, t, grid, text=None, lengths=None, source=None, seen=None):
+def velocity(und, drawing, vocab, latents, t, grid, text=None, lengths=None, source=None, seen=None, parts=(before, after)):
     """The velocity [B, n, 64] of noisy latents [B, n, 64] at times t [B].
 
     text [B, L] token ids with the two marks, of which `lengths` [B] count (0 = no text); source [B, n, 64] and
-    seen [B, m, hidden]: an input picture as clean latents and as the vision encoder's rows.
+    seen [B, m, hidden]: an input picture as clean latents and as the vision encoder's rows. `parts`: `before` and
+    `after`, or faster forms of them.
     """
     b, n, _ = latents.shape
-    device = latents.device
+    device, kind = latents.device, und.language_model.model.embed_tokens.weight.dtype
+    at = lambda place, size: torch.full((b, size), place, device=device)
     marks = und.embed(vocab.vision_start + torch.arange(2, device=device)).expand(b, -1, -1)  # the end follows the start
-    blocks, rows, base = [], 0, 0
+    rows, places, blocks, past, known, base = ([], []), ([], []), [], None, 0, 0
     if source is not None:
-        clean = drawing.embed(source, torch.zeros(b, device=device), grid)
-        blocks.append(Block(marks, clean, torch.zeros(b, 2 + source.shape[1], device=device)))
-        looked = torch.cat([marks, seen.to(marks.dtype)], 1)
-        blocks.append(Block(looked, None, torch.ones(b, looked.shape[1], device=device)))
-        rows, base = 2 + source.shape[1] + looked.shape[1], 2
-    mask = None
-    place = torch.full((b, 1), base, device=device)
+        looked = torch.cat([marks, seen.to(kind)], 1)
+        rows[0].extend([marks, looked])
+        places[0].extend([at(0, 2), at(1, looked.shape[1])])
+        rows[1].append(drawing.embed(source, torch.zeros(b, device=device), grid))
+        places[1].append(at(0, n))
+        blocks = [Block(2, n), Block(looked.shape[1], 0)]
+        known, base = 2 + n + looked.shape[1], 2
+    place, mask = at(base, 1), None
     if text is not None:
-        blocks.append(text_blocks(und, text, lengths, rows, base))
+        words = torch.arange(text.shape[1], device=device)
+        seen_words = torch.cat([torch.ones(len(words), known, dtype=torch.bool, device=device), words[None] <= words[:, None]], 1)
+        block = Block(len(words), 0, seen_words[None, None])
+        if source is None:
+            with torch.no_grad():  # a text that begins the context depends on no weight that is trained
+                past = run_layers(und, drawing, (und.embed(text), None), (base + words.expand(b, -1), None), [block])[1]
+        else:
+            rows[0].append(und.embed(text))
+            places[0].append(base + words.expand(b, -1))
+            blocks.append(block)
         place = place + lengths[:, None]
         ones = lambda size: torch.ones(b, size, dtype=torch.bool, device=device)
-        counted = torch.arange(text.shape[1], device=device)[None] < lengths[:, None]
-        mask = torch.cat([ones(rows), counted, ones(2 + n)], 1)[:, None, None]
-    blocks.append(Block(marks, drawing.embed(latents, t, grid), place.expand(-1, 2 + n), mask))
-    size = drawing.layers[0].self_attn.size
-    ropes = [tuple(r.to(marks.dtype) for r in rope_table(block.rope, size, drawing.llm["rope_theta"])) for block in blocks]
-    for theirs, mine in zip(und.language_model.model.layers, drawing.layers):
-        joint_layer(theirs, mine, blocks, ropes)
-    return drawing.llm2vae(drawing.norm(blocks[-1].gen))
+        # rows past a text's length are no part of it
+        mask = torch.cat([ones(known), words[None] < lengths[:, None], ones(2 + n)], 1)[:, None, None]
+    rows[0].append(marks)
+    rows[1].append(drawing.embed(latents, t, grid))
+    places[0].append(place.expand(-1, 2))
+    places[1].append(place.expand(-1, n))
+    blocks.append(Block(2, n, mask))
+    marked = torch.cat(rows[0], 1)
+    if torch.is_grad_enabled():
+        marked.requires_grad_()  # as in later layers, so that one compiled form serves all
+    out, _ = run_layers(und, drawing, (marked, join(rows[1], 1)), tuple(torch.cat(p, 1) for p in places), blocks, past, parts)
+    return drawing.llm2vae(drawing.norm(out))

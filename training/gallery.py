@@ -1,4 +1,7 @@
 """Encoded pictures on the device: latents, what the vision encoder sees of them, and the texts that ask for them."""
+from functools import lru_cache
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -6,7 +9,19 @@ from autoencoder import to_pixels, to_tokens
 from preprocess import PATCH, VIT, fit, positions
 from studio import FAMILY, FIELDS, SHAPES
 
-CHANGE_WEIGHT, FACE_WEIGHT, SHORT = 2.0, 3.0, 40  # SHORT: tokens of a change's wording at most
+CHANGE_WEIGHT, FACE_WEIGHT, SMALL_WEIGHT, SHORT = 3.0, 3.0, 5.0, 24  # SHORT: tokens of a change's wording at most
+
+
+def upload(array, device):
+    """A numpy array that may change afterwards, on the device; a GPU takes it without waiting."""
+    tensor = torch.empty(array.shape, dtype=torch.from_numpy(array[:0]).dtype, pin_memory=device.type == "cuda")
+    tensor.numpy()[:] = array
+    return tensor.to(device, non_blocking=True)
+
+
+@lru_cache(None)
+def place_ids(grid, device):
+    return torch.from_numpy(positions(grid)).to(device)
 
 
 def seen_rows(und, pixels):
@@ -15,15 +30,15 @@ def seen_rows(und, pixels):
     small = F.interpolate((pixels + 1) * 127.5, (h, w), mode="bicubic", antialias=True, align_corners=False).round().clamp(0, 255)
     rows, cols = h // PATCH, w // PATCH
     patches = small.view(len(pixels), 3, rows, PATCH, cols, PATCH).permute(0, 2, 4, 3, 5, 1).reshape(len(pixels), rows * cols, -1)
-    ids = torch.from_numpy(positions((rows, cols))).to(pixels.device)
-    return und.picture_tokens(patches, ids.expand(len(pixels), -1))
+    return und.picture_tokens(patches, place_ids((rows, cols), pixels.device).expand(len(pixels), -1))
 
 
 @torch.no_grad()
 def encode(und, autoencoder, pictures):
     """uint8 [B, H, W, 3] -> latent tokens [B, n, 64] and the vision encoder's rows [B, m, hidden]"""
-    pixels = to_pixels(pictures).contiguous(memory_format=torch.channels_last)
-    return to_tokens(autoencoder.encode(pixels).float()), seen_rows(und, pixels.contiguous())
+    pixels = to_pixels(pictures)
+    kind = next(autoencoder.parameters()).dtype
+    return to_tokens(autoencoder.encode(pixels.to(kind, memory_format=torch.channels_last)).float()), seen_rows(und, pixels.contiguous())
 
 
 class Gallery:
@@ -35,34 +50,34 @@ class Gallery:
         vit = fit(w, h, PATCH, **VIT)
         self.latents = torch.zeros(families * FAMILY, h * w // 256, 64, dtype=torch.float16, device=device)
         self.seen = torch.zeros(families * FAMILY, vit[0] * vit[1] // PATCH ** 2, 256, dtype=torch.float16, device=device)
-        for name, (_, size) in FIELDS.items():
-            kind = torch.float32 if name == "face" else torch.int16
-            setattr(self, name, torch.zeros(families, *size, dtype=kind, device=device))
+        for name, (kind, size) in FIELDS.items():
+            setattr(self, name, torch.zeros(families, *size, dtype=torch.from_numpy(np.zeros(0, kind)).dtype, device=device))
 
     def add(self, slab, und, autoencoder, shape):
         w, h = SHAPES[shape]
         n = len(slab.pictures)
-        pictures = torch.from_numpy(slab.pictures[:, :, :w * h * 3].reshape(n * FAMILY, h, w, 3).copy()).to(self.device)
+        pictures = upload(slab.pictures[:, :, :w * h * 3], self.device).view(n * FAMILY, h, w, 3)
         latents, seen = encode(und, autoencoder, pictures)
-        at = (torch.arange(self.count, self.count + n) % self.size).to(self.device)
+        at = torch.arange(self.count, self.count + n, device=self.device) % self.size
         place = (at[:, None] * FAMILY + torch.arange(FAMILY, device=self.device)).flatten()
         self.latents[place], self.seen[place] = latents.half(), seen.half()
         for name in FIELDS:
-            getattr(self, name)[at] = torch.from_numpy(getattr(slab, name).copy()).to(self.device)
+            getattr(self, name)[at] = upload(getattr(slab, name), self.device)
         self.count += n
 
     def some(self, high, size):
         return torch.randint(0, high, (size,), device=self.device)
 
     def weights(self, family, member):
-        """[B, n]: faces count more."""
+        """[B, n]: faces and whatever else is small count more."""
         x, y, unit = self.face[family, member].unbind(1)
         rows, cols = self.grid
         cy = (torch.arange(rows, device=self.device) * 16 + 8)[:, None]
         cx = (torch.arange(cols, device=self.device) * 16 + 8)[None]
         of = lambda v: v[:, None, None]
         inside = ((cx - of(x)) / (of(unit) + 1e-6)) ** 2 + ((cy - of(y)) / (of(unit) + 1e-6)) ** 2 < 1.1
-        return 1 + (FACE_WEIGHT - 1) * inside.flatten(1).float()
+        small = self.focus[family, member, :rows * cols].float()
+        return torch.maximum(1 + (FACE_WEIGHT - 1) * inside.flatten(1).float(), 1 + (SMALL_WEIGHT - 1) * small)
 
     def draw_batch(self, size, blind=0.12):
         """Pictures with a prompt; a share of them with the wording of a change that leads to them, but no input picture."""

@@ -59,10 +59,15 @@ class Attention(nn.Module):
         return q, k, v
 
     def attend(self, q, k, v, mask):
-        """[B, heads, n, size] over k, v [B, kv_heads, m, size] -> [B, n, heads * size]"""
-        wide = lambda t: t.expand(-1, self.heads, -1, -1) if self.kv_heads == 1 else t.repeat_interleave(self.heads // self.kv_heads, 1)
-        out = F.scaled_dot_product_attention(q, wide(k), wide(v), attn_mask=mask)
-        return out.transpose(1, 2).flatten(2)
+        """[B, heads, n, size] over k, v [B, kv_heads, m, size] -> [B, n, heads * size]. Heads that share keys count as so
+        many more rows of one head, which needs no copy of the keys."""
+        b, heads, n, size = q.shape
+        group = heads // self.kv_heads
+        q = q.view(b, self.kv_heads, group, n, size).transpose(2, 3).flatten(2, 3)
+        if mask is not None and mask.shape[2] > 1:
+            mask = mask.repeat_interleave(group, 2)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return out.unflatten(2, (n, group)).transpose(1, 2).flatten(2)
 
     def forward(self, x, rope, mask, past=None):
         q, k, v = self.project(x, rope)
@@ -185,7 +190,8 @@ class Bagel(nn.Module):
 
     def picture_tokens(self, patches, ids):
         """uint8 patches [B, N, 588] and their positions -> decoder inputs [B, N, hidden]"""
-        x = self.vit_model["vision_model"]((patches.float() / 255 - 0.5) / 0.5, ids)
+        pixels = ((patches.float() / 255 - 0.5) / 0.5).to(self.connector["fc1"].weight.dtype)
+        x = self.vit_model["vision_model"](pixels, ids)
         x = self.connector["fc2"](F.gelu(self.connector["fc1"](x), approximate="tanh"))
         return x + self.vit_pos_embed["pos_embed"][ids].to(x.dtype)
 

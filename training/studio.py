@@ -18,15 +18,18 @@ from phrases import a, cap
 from tokenizer import Vocabulary
 
 SHAPES = {"square": (256, 256), "wide": (384, 224)}  # width, height
-FAMILY, PROMPTS, WORDS, TEXT = 4, 3, 2, 64
+FAMILY, PROMPTS, WORDS, TEXT = 4, 3, 2, 48
+PEOPLE, PEOPLE_SEEN = {"square": 0.8, "wide": 0.5}, {"square": 0.58, "wide": 0.35}  # in training more of what is harder
+CELL = 16  # pixels a side of a latent token
 
 
 def base_scene(rnd, shape, unseen=False):
+    people = (PEOPLE if unseen else PEOPLE_SEEN)[shape]
     while True:
         if shape == "square":
-            scene = world.sample(rnd, unseen, kind="person" if rnd.random() < 0.8 else "still")
+            scene = world.sample(rnd, unseen, kind="person" if rnd.random() < people else "still")
         else:
-            scene = world.sample(rnd, unseen, kind="person" if rnd.random() < 0.5 else "security")
+            scene = world.sample(rnd, unseen, kind="person" if rnd.random() < people else "security")
         if scene["kind"] == "person" and shape == "square":
             scene.update(frame="square", things=[], posture=scene["posture"] if scene["posture"] == "head tilted" else "upright")
         elif scene["kind"] == "person":
@@ -98,8 +101,25 @@ def face_of(scene, seed, shape):
 
 
 FIELDS = {"prompt": (np.int16, (FAMILY, PROMPTS, TEXT)), "prompt_length": (np.int16, (FAMILY, PROMPTS)), "face": (np.float32, (FAMILY, 3)),
+          "focus": (np.uint8, (FAMILY, 24 * 14)),
           # order [0] leads from the base to picture 1..3, order [1] back; length 0 = there is none
           "order": (np.int16, (2, FAMILY - 1, WORDS, TEXT)), "order_length": (np.int16, (2, FAMILY - 1, WORDS))}
+
+
+def bare(scene):
+    """The scene without what is small in it and easily lost, or None where there is nothing of that kind."""
+    small = {"person": {"hat": None, "things": []}, "still": {"things": []}, "security": {"subjects": []}}[scene["kind"]]
+    return {**scene, **small} if any(scene[k] for k in small) else None
+
+
+def focus_of(scene, seed, shape):
+    """1 for each latent token, row by row, that shows something small: where the picture and the bare one differ."""
+    (w, h), half = SHAPES[shape], CELL // 2
+    if bare(scene) is None:
+        return np.zeros(w * h // CELL ** 2, np.uint8)
+    with_it, without = (np.asarray(scenes.draw(s, seed, h // 2).resize((w // 2, h // 2)), np.float32) for s in (scene, bare(scene)))
+    cells = (abs(with_it - without).max(-1) > 12).reshape(h // CELL, half, w // CELL, half).mean((1, 3))
+    return (cells > 0.1).astype(np.uint8).flatten()
 
 
 class Slab:
@@ -129,6 +149,7 @@ def fill(slab, i, rnd, vocab, shape):
     for j, scene in enumerate(members):
         slab.pictures[i, j, :w * h * 3] = np.asarray(picture(scene, seed, shape)).reshape(-1)
         slab.face[i, j] = face_of(scene, seed, shape)
+        slab.focus[i, j, :w * h // CELL ** 2] = focus_of(scene, seed, shape)
         for k in range(PROMPTS):
             write_text(slab.prompt[i], slab.prompt_length[i], (j, k), vocab, orders.order(scene, rnd)[0])
     slab.order_length[i] = 0

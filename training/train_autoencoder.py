@@ -3,16 +3,14 @@
   python training/train_autoencoder.py --minutes 4.3
 """
 import argparse
-import json
 import math
-import os
-import time
 
 import torch
 import torch.nn.functional as F
 
 import export
 from autoencoder import DEMO_VAE, Autoencoder, to_pixels
+from course import Course, arguments, show
 from half import Half, Passes
 from muon import Muon
 from pipeline import cores
@@ -79,22 +77,16 @@ def constants(model, pools, count=512):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=4.3, help="training time in all slices together")
-    parser.add_argument("--until", type=float, help="end this slice at that many minutes of training")
-    parser.add_argument("--work", default="build/training/autoencoder")
+    arguments(parser, 4.3, "build/training/autoencoder", 1.5e-3)
     parser.add_argument("--vocabulary", default="demo/model")
     parser.add_argument("--workers", type=int, default=max(1, cores() - 1))
     parser.add_argument("--batch", type=int, default=14)
     parser.add_argument("--pool", type=int, default=40000, help="pictures of each shape kept on the device")
-    parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--kl", type=float, default=1e-4)
     parser.add_argument("--init", help="folder with an autoencoder to start from instead of random weights")
-    parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    os.makedirs(args.work, exist_ok=True)
-    checkpoint = f"{args.work}/checkpoint.pt"
-    saved = torch.load(checkpoint, map_location="cpu") if os.path.exists(checkpoint) else None
-    drawers = Drawers(args.workers, args.vocabulary, f"{args.seed}/{saved['step'] if saved else 0}")
+    course = Course(args, keep=0.998, warm=100)
+    drawers = Drawers(args.workers, args.vocabulary, f"{args.seed}/{course.step}")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
     torch.manual_seed(args.seed)
@@ -103,18 +95,9 @@ def main():
         model.load_state_dict(export.read_weights(f"{args.init}/ae.safetensors"))
     half = Half(model, device, torch.channels_last)
     optimizer = Muon(model, args.rate, lambda name: "conv_in" not in name and "conv_out" not in name, decay=0.0)
-    step, trained = 0, 0.0
-    if saved:
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        step, trained = saved["step"], saved["seconds"]
-    average = [p.detach().clone() for p in model.parameters()]
-    for mine, theirs in zip(average, saved["average"] if saved else []):
-        mine.copy_(theirs)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {args.workers} drawing processes, {device}", flush=True)
     pools = {shape: Pictures(shape, args.pool, device) for shape in SHAPES}
-    total, end = args.minutes * 60, (args.until or args.minutes) * 60
-    begun, report, shown, passes = time.time() - trained, time.time(), [], {}
+    passes = {}
 
     def take(wait):
         ready = drawers.next(wait)
@@ -127,42 +110,34 @@ def main():
             drawers.done(slot)
         return ready
 
+    course.start(model, optimizer)
+    half.refresh()
     while min(p.count for p in pools.values()) < args.batch:
         take(True)
-    while trained < end:
-        if step % 4 == 0:
+    while course.running():
+        if course.step % 4 == 0:
             take(False)
-        warm = min(1.0, (step + 1) / 100)
-        rate = args.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, trained / total))))
-        optimizer.rate = rate
-        shape = "wide" if step % 4 == 3 else "square"
+        shape = "wide" if course.step % 4 == 3 else "square"
         batch = pools[shape].batch(args.batch)
         if shape not in passes:
             passes[shape] = Passes(lambda b: loss_of(half.work, *b, args.kl), batch)
             half.clear()
-        shown.append(passes[shape](batch))
+        losses = passes[shape](batch)
         half.collect()
         optimizer.step()
         half.refresh()
-        step += 1
-        with torch.no_grad():
-            torch._foreach_lerp_(average, list(model.parameters()), 1 - min(0.998, step / (step + 20)))
-        if time.time() - report > 15:
-            loss, error, kl = torch.stack(shown).mean(0).tolist()
-            print(json.dumps({"step": step, "seconds": round(trained, 1), "loss": round(loss, 4), "psnr": round(10 * math.log10(4 / error), 2), "kl": round(kl, 3),
-                              "drawn": [p.count for p in pools.values()]}), flush=True)
-            report, shown = time.time(), []
-        trained = time.time() - begun
+        told = course.stepped(losses)
+        if told:
+            loss, error, kl = told[1]
+            show(told[0], loss=round(loss, 4), psnr=round(10 * math.log10(4 / error), 2), kl=round(kl, 3), drawn=[p.count for p in pools.values()])
     drawers.stop()
     passes.clear()
-    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average, "step": step, "seconds": trained}, checkpoint)
-    for p, v in zip(model.parameters(), average):
-        p.data.copy_(v)
+    course.finish()
     state = {k: v.contiguous() for k, v in model.state_dict().items()}
     model.load_state_dict(export.rounded_autoencoder(state))
     config = {**DEMO_VAE, **constants(model, pools.values(), 64 if device.type == "cpu" else 512)}
     size = export.write_autoencoder(args.work, state, config)
-    print(f"{step} steps, {trained:.0f} s, {config}; {args.work}/ae.safetensors: {size / 1e6:.2f} MB", flush=True)
+    print(f"{course.step} steps, {course.seconds:.0f} s, {config}; {args.work}/ae.safetensors: {size / 1e6:.2f} MB", flush=True)
 
 
 if __name__ == "__main__":
