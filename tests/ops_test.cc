@@ -392,6 +392,21 @@ TEST_P(OpsTest, AttentionRealShape) {
           [&](Placed& on, const Tensor& y) { AttendInSteps(on, steps, 28, 4, 128, y); });
 }
 
+// Every context goes on by one token, as when texts are decoded together.
+TEST_P(OpsTest, AttentionOfSingleRows) {
+  const std::vector<std::vector<Span>> steps = {
+      {{0, 400, 0, true, {0, 1, 2, 3}}, {400, 127, 0, true, {4}}, {527, 128, 0, false, {5}}},
+      {{0, 1, 400, true, {0, 1, 2, 3}},
+       {1, 1, 127, true, {4}},
+       {2, 1, 128, true, {5, 6}},
+       {3, 1, 0, true, {7}}}};
+  const double bound = GetParam().product_bound * 2;
+  Compare(Matrix(4, 14 * 128, 1), bound, "14 heads to 2",
+          [&](Placed& on, const Tensor& y) { AttendInSteps(on, steps, 14, 2, 128, y); });
+  Compare(Matrix(4, 2 * 128, 1), bound, "2 heads to 1",
+          [&](Placed& on, const Tensor& y) { AttendInSteps(on, steps, 2, 1, 128, y); });
+}
+
 TEST_P(OpsTest, FullAttention) {
   struct Shape {
     int64_t rows, heads, head_dim;

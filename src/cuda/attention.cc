@@ -1,17 +1,60 @@
 #include "cuda/attention.h"
 
+#include "cuda/attention_decode.h"
 #include "cuda/attention_plain.h"
+#include "cuda/attention_wmma.h"
+#include "cuda/row_ops.h"
 
 namespace bagel {
+namespace {
+
+// Whether rows and heads can be read 16 bytes at a time.
+bool IsAligned(const Tensor& tensor, int64_t head_dim) {
+  const auto row_bytes = tensor.stride * static_cast<int64_t>(DTypeSize(tensor.dtype));
+  return head_dim % 8 == 0 && row_bytes % 16 == 0 &&
+         reinterpret_cast<uintptr_t>(tensor.data) % 16 == 0;
+}
+
+size_t F16Bytes(const Tensor& tensor) {
+  return static_cast<size_t>(tensor.rows * tensor.cols) * sizeof(uint16_t);
+}
+
+// `x` as dense f16 at `memory`.
+Tensor ToF16(cudaStream_t stream, const Tensor& x, void* memory) {
+  const Tensor copy{memory, DType::kF16, x.rows, x.cols, x.cols};
+  CudaBlend(stream, copy, x, 0.0f, 1.0f);
+  return copy;
+}
+
+}  // namespace
 
 void CudaAttention::Attend(const Tensor& y, const Tensor& q, const KvLayer& cache,
                            const StepTables& tables) {
-  AttendPlain(context_.stream(), y, q, cache, tables);
+  constexpr int64_t kTensorCoreHead = 128;
+  if (DecodeTakes(q, cache, tables)) return AttendDecode(context_, y, q, cache, tables);
+  if (cache.head_dim != kTensorCoreHead || !IsAligned(y, cache.head_dim))
+    return AttendPlain(context_.stream(), y, q, cache, tables);
+  const Tensor queries = q.dtype == DType::kF16 && IsAligned(q, cache.head_dim)
+                             ? q
+                             : ToF16(context_.stream(), q, context_.Scratch(F16Bytes(q)));
+  AttendWmma(context_.stream(), y, queries, cache, tables);
 }
 
 void CudaAttention::AttendFull(const Tensor& y, const Tensor& q, const Tensor& k, const Tensor& v,
                                int64_t heads) {
-  AttendFullPlain(context_.stream(), y, q, k, v, heads);
+  constexpr int64_t kLargestHead = 128;
+  const int64_t head_dim = q.cols / heads;
+  if (head_dim > kLargestHead || !IsAligned(y, head_dim))
+    return AttendFullPlain(context_.stream(), y, q, k, v, heads);
+  const auto usable = [&](const Tensor& x) {
+    return x.dtype == DType::kF16 && x.stride == k.stride && IsAligned(x, head_dim);
+  };
+  if (usable(q) && usable(k) && usable(v))
+    return AttendFullWmma(context_.stream(), y, q, k, v, heads);
+  auto* memory = static_cast<char*>(context_.Scratch(3 * F16Bytes(q)));
+  AttendFullWmma(context_.stream(), y, ToF16(context_.stream(), q, memory),
+                 ToF16(context_.stream(), k, memory + F16Bytes(q)),
+                 ToF16(context_.stream(), v, memory + 2 * F16Bytes(q)), heads);
 }
 
 }  // namespace bagel

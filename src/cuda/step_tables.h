@@ -47,7 +47,7 @@ struct StepTables {
 class StepTableBuilder {
  public:
   // Rows of a query tile.
-  static constexpr int64_t kTileRows = 64;
+  static constexpr int64_t kTileRows = 128;
 
   // Queues the copy. The memory stays where it is for steps that are no larger than one before.
   const StepTables& Build(const Step& step, Uploader& uploader);

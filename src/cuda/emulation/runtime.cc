@@ -188,7 +188,11 @@ void SyncWarp(unsigned mask) {
   WaitFor(warp.generation, old);
 }
 
-unsigned char* DynamicShared() { return machine().shared.data(); }
+unsigned char* DynamicShared() {
+  constexpr uintptr_t kAlignment = 128;
+  const auto address = reinterpret_cast<uintptr_t>(machine().shared.data());
+  return machine().shared.data() + (kAlignment - address % kAlignment) % kAlignment;
+}
 
 void CopyLater(void* to, const void* from, size_t bytes) {
   machine().current->copies.back().push_back({to, from, bytes});
@@ -212,7 +216,7 @@ void Run(dim3 grid, dim3 block, size_t shared, const std::function<void()>& kern
   gridDim = grid;
   m.fibers.resize(threads);
   m.warps.resize((threads + 31) / 32);
-  m.shared.resize(shared + 64);
+  m.shared.resize(shared + 128);
   for (unsigned z = 0; z < grid.z; ++z) {
     for (unsigned y = 0; y < grid.y; ++y) {
       for (unsigned x = 0; x < grid.x; ++x) {

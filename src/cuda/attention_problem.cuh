@@ -1,0 +1,109 @@
+// What an attention kernel works on: tiles of queries of one head against the keys that they see,
+// which lie in pages of the cache or in one tensor.
+#ifndef BAGEL_CUDA_ATTENTION_PROBLEM_CUH_
+#define BAGEL_CUDA_ATTENTION_PROBLEM_CUH_
+
+#include "cuda/kv_pages.cuh"
+#include "cuda/spans.cuh"
+#include "cuda/values.cuh"
+
+namespace bagel {
+
+// Rows of keys and values, `stride` elements apart.
+struct KeyTile {
+  const __half* k;
+  const __half* v;
+  int64_t stride;
+};
+
+// Both problems have a Block with: rows of the tile, keys that its last row sees, Limit(row), the
+// keys that a row sees, Query(row) and Result(row), its head's part of a row, and Tile(first), where
+// keys from `first` on lie, a multiple of 64 of which 64 are together.
+
+// A step over the cache. Grid: tiles, heads.
+template <typename Y>
+struct PagedProblem {
+  View<Y> y;
+  View<const __half> q;
+  KvPages cache;
+  SpanTables tables;
+  int group;  // query heads of a kv head
+
+  class Block {
+   public:
+    // The last tiles, which see most, come first.
+    __device__ explicit Block(const PagedProblem& problem)
+        : problem_(problem), head_(static_cast<int>(blockIdx.y)) {
+      const QueryTile tile = problem.tables.tiles[gridDim.x - 1 - blockIdx.x];
+      span_ = problem.tables.spans[tile.span];
+      first_ = tile.first;
+      const int left = span_.rows - first_;
+      constexpr int kRows = static_cast<int>(StepTableBuilder::kTileRows);
+      rows = left < kRows ? left : kRows;
+      keys = Limit(rows - 1);
+    }
+    __device__ int Limit(int row) const { return KeysOf(span_, first_ + row); }
+    __device__ const __half* Query(int row) const {
+      return problem_.q.At(RowOf(span_, first_ + row), head_ * problem_.cache.head_dim);
+    }
+    __device__ Y* Result(int row) const {
+      return problem_.y.At(RowOf(span_, first_ + row), head_ * problem_.cache.head_dim);
+    }
+    __device__ KeyTile Tile(int first) const {
+      const int page = PageOf(problem_.tables, span_, first);
+      const int head_dim = problem_.cache.head_dim;
+      const int64_t place = (static_cast<int64_t>(head_ / problem_.group) * kKvPageTokens +
+                             first % static_cast<int>(kKvPageTokens)) *
+                            head_dim;
+      return {problem_.cache.KeyPage(page) + place, problem_.cache.ValuePage(page) + place,
+              head_dim};
+    }
+    __device__ int head_dim() const { return problem_.cache.head_dim; }
+
+    int rows, keys;
+
+   private:
+    const PagedProblem& problem_;
+    DeviceSpan span_;
+    int head_, first_;
+  };
+};
+
+// All rows over all rows. Grid: tiles, heads.
+template <typename Y>
+struct DenseProblem {
+  View<Y> y;
+  View<const __half> q, k, v;
+  int total;  // rows
+  int head_size;
+
+  class Block {
+   public:
+    __device__ explicit Block(const DenseProblem& problem)
+        : problem_(problem),
+          column_(static_cast<int>(blockIdx.y) * problem.head_size),
+          first_(static_cast<int>(blockIdx.x) * kRows) {
+      const int left = problem.total - first_;
+      rows = left < kRows ? left : kRows;
+      keys = problem.total;
+    }
+    __device__ int Limit(int) const { return keys; }
+    __device__ const __half* Query(int row) const { return problem_.q.At(first_ + row, column_); }
+    __device__ Y* Result(int row) const { return problem_.y.At(first_ + row, column_); }
+    __device__ KeyTile Tile(int first) const {
+      return {problem_.k.At(first, column_), problem_.v.At(first, column_), problem_.k.stride};
+    }
+    __device__ int head_dim() const { return problem_.head_size; }
+
+    int rows, keys;
+
+   private:
+    static constexpr int kRows = static_cast<int>(StepTableBuilder::kTileRows);
+    const DenseProblem& problem_;
+    int column_, first_;
+  };
+};
+
+}  // namespace bagel
+
+#endif  // BAGEL_CUDA_ATTENTION_PROBLEM_CUH_
