@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <type_traits>
 
 #include "cpu/plain_rows.h"
 #include "cpu/row_ops.h"
@@ -22,7 +21,7 @@ constexpr int64_t kOutputBlock = 48;
 // Columns [first, first + count) of a kernel's row, as MultiplyRows reads them.
 void StoreKernelRow(const float* values, int64_t count, int64_t row, int64_t first, int64_t k,
                     float* w) {
-  std::copy_n(values, count, w + row * k + first);
+  std::copy_n(values, count, w + row * RowStrideF32(k) + first);
 }
 void StoreKernelRow(const float* values, int64_t count, int64_t row, int64_t first, int64_t k,
                     uint16_t* w) {
@@ -73,13 +72,11 @@ void CpuConv::RunBands(const Tensor& y, const Tensor& x, const Weight& weight,
   }
 }
 
-// The kernel as rows [9][padded channels], one after the other (f32) or in tiles (bf16).
+// The kernel as rows [9][padded channels].
 template <typename T>
 const T* CpuConv::PrepareWeight(const Weight& weight, int64_t channels) {
-  if (std::is_same_v<T, float> && weight.format == WeightFormat::kF32)
-    return static_cast<const T*>(weight.data);
   const int64_t padded = PadK(T(), channels), k = 9 * padded;
-  T* w = weight_.Get<T>((weight.out + 15) / 16 * 16 * k);
+  T* w = weight_.Get<T>(RowsSize(T(), weight.out, k));
   pool_.ParallelFor(weight.out, [&](int64_t out, int) {
     std::vector<float> values(static_cast<size_t>(padded));
     for (int64_t tap = 0; tap < 9; ++tap) {
@@ -154,8 +151,8 @@ void CpuConv::Multiply(const Tensor& y, const T* w, const Weight& weight,
     for (int64_t n = 0; n < weight.out; n += kOutputBlock) {
       const int64_t count = std::min(kOutputBlock, weight.out - n);
       for (int64_t group = 0; group < groups; ++group)
-        MultiplyRows(w + n * k, count, k, packed + group * k * kGroup, c + group * kGroup,
-                     c_stride);
+        MultiplyRows(w + RowsSize(T(), n, k), count, k, packed + group * k * kGroup,
+                     c + group * kGroup, c_stride);
       TransposeOut(c, c_stride, count, pixels, weight.bias ? weight.bias + n : nullptr, add,
                    y.f32(row * width + first) + n, y.stride);
     }

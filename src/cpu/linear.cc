@@ -58,11 +58,10 @@ void CpuLinear::RunManyRows(const Tensor& y, const Tensor& x, const Weight& weig
                       std::min(kColumnBlock, weight.in - first));
 }
 
-// Rows one after the other.
 void CpuLinear::UnpackRows(const Weight& weight, int64_t first_row, int64_t rows, int64_t first,
                            int64_t count, PerThread&, float* w) {
   for (int64_t row = 0; row < rows; ++row)
-    UnpackColumns(weight, first_row + row, first, count, w + row * count);
+    UnpackColumns(weight, first_row + row, first, count, w + row * RowStrideF32(count));
 }
 
 // Tiles of 16 x 32, see RowsBF16.
@@ -102,7 +101,7 @@ void CpuLinear::RunColumnBlock(const Tensor& y, const Tensor& x, const Weight& w
       (weight.out + TaskRows(T()) - 1) / TaskRows(T()), [&](int64_t task, int thread) {
         PerThread& scratch = threads_[static_cast<size_t>(thread)];
         const int64_t n = task * TaskRows(T()), rows = std::min(TaskRows(T()), weight.out - n);
-        T* w = scratch.weights.Get<T>((rows + 15) / 16 * 16 * k);
+        T* w = scratch.weights.Get<T>(RowsSize(T(), rows, k));
         UnpackRows(weight, n, rows, first, count, scratch, w);
         const int64_t c_stride = groups * kGroup;
         float* c = scratch.sums.Get<float>(rows * c_stride);

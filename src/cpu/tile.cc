@@ -81,7 +81,9 @@ void MultiplyF32(const float* w, int64_t row_stride, int64_t k_stride, int64_t n
 void PackGroupF32(const float* x, int64_t stride, int64_t count, int64_t k, float* packed) {
   // Blocks of 16 k keep the 32 source lines and the destination in the first-level cache.
   constexpr int64_t kBlock = 16;
-  for (int64_t first = 0; first < k; first += kBlock) {
+  const bool blocks_done =
+      count == kGroup && TransposeOutBlocks(x, stride, count, k, nullptr, false, packed, kGroup);
+  for (int64_t first = blocks_done ? k / kBlock * kBlock : 0; first < k; first += kBlock) {
     const int64_t last = std::min(k, first + kBlock);
     for (int64_t m = 0; m < kGroup; ++m) {
       for (int64_t i = first; i < last; ++i)

@@ -83,10 +83,17 @@ inline void PackGroup(const float* x, int64_t stride, int64_t count, int64_t k, 
   PackGroupBF16(x, stride, count, k, packed);
 }
 
-// Rows of w one after the other in f32, RowsBF16::Tiled in bf16; c is overwritten.
+// Rows that MultiplyRows reads: RowsBF16::Tiled in bf16; in f32 one after the other, a cache line
+// apart, since rows whose distance is near a power of two share few sets of the first-level cache.
+constexpr int64_t RowStrideF32(int64_t k) { return k + 16; }
+// Elements of n rows, where row n begins if it is a multiple of 16.
+constexpr int64_t RowsSize(float, int64_t n, int64_t k) { return n * RowStrideF32(k); }
+constexpr int64_t RowsSize(uint16_t, int64_t n, int64_t k) { return (n + 15) / 16 * 16 * k; }
+
+// c is overwritten.
 inline void MultiplyRows(const float* w, int64_t n, int64_t k, const float* packed, float* c,
                          int64_t c_stride) {
-  MultiplyF32(w, k, 1, n, k, packed, c, c_stride, false);
+  MultiplyF32(w, RowStrideF32(k), 1, n, k, packed, c, c_stride, false);
 }
 inline void MultiplyRows(const uint16_t* w, int64_t n, int64_t k, const uint16_t* packed, float* c,
                          int64_t c_stride) {
