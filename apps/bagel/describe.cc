@@ -12,9 +12,9 @@
 #include "commands.h"
 #include "engine/engine.h"
 #include "event_queue.h"
+#include "formats/picture_file.h"
 #include "interrupt.h"
 #include "model_option.h"
-#include "picture_file.h"
 #include "progress.h"
 #include "terminal.h"
 

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "formats/base64.h"
-#include "picture_file.h"
+#include "formats/picture_file.h"
 #include "terminal.h"
 
 namespace bagel {

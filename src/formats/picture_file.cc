@@ -1,4 +1,4 @@
-#include "picture_file.h"
+#include "formats/picture_file.h"
 
 #include <unistd.h>
 

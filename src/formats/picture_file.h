@@ -1,6 +1,6 @@
 // Pictures as files.
-#ifndef BAGEL_APPS_BAGEL_PICTURE_FILE_H_
-#define BAGEL_APPS_BAGEL_PICTURE_FILE_H_
+#ifndef BAGEL_FORMATS_PICTURE_FILE_H_
+#define BAGEL_FORMATS_PICTURE_FILE_H_
 
 #include <string>
 
@@ -20,4 +20,4 @@ Picture ReadPictureFile(const std::string& path);
 
 }  // namespace bagel
 
-#endif  // BAGEL_APPS_BAGEL_PICTURE_FILE_H_
+#endif  // BAGEL_FORMATS_PICTURE_FILE_H_
