@@ -92,7 +92,7 @@ def attention_kernels(device, shape):
                 got = forward_backward(inputs, mask)
                 with sdpa_kernel([SDPBackend.MATH]):
                     wanted = forward_backward(few, mask[:2])
-                if any((a[:2].float() - w).norm() > 0.02 * w.norm() for a, w in zip(got, wanted)):
+                if any((a[:2].float() - w).norm() > 0.05 * w.norm() for a, w in zip(got, wanted)):
                     return math.inf
             torch.cuda.synchronize()
             begun = time.time()
