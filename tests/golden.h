@@ -2,6 +2,7 @@
 #ifndef BAGEL_TESTS_GOLDEN_H_
 #define BAGEL_TESTS_GOLDEN_H_
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -12,6 +13,7 @@
 #include "formats/picture.h"
 #include "formats/safetensors.h"
 #include "formats/test_support.h"
+#include "quant/half.h"
 #include "tensor/ops.h"
 
 namespace bagel {
@@ -43,8 +45,13 @@ class TraceRecorder {
  public:
   explicit TraceRecorder(Ops& ops) {
     ops.SetTrace([this](const std::string& name, const Tensor& host) {
-      const float* values = host.f32();
-      stages_[name].assign(values, values + host.rows * host.cols);
+      std::vector<float>& values = stages_[name];
+      values.resize(static_cast<size_t>(host.rows * host.cols));
+      if (host.dtype == DType::kF16)
+        std::transform(host.row<uint16_t>(0), host.row<uint16_t>(host.rows), values.begin(),
+                       F16ToF32);
+      else
+        std::copy(host.f32(), host.f32() + values.size(), values.begin());
     });
   }
   const std::map<std::string, std::vector<float>>& stages() const { return stages_; }

@@ -1,11 +1,14 @@
-// The reference's recorded pictures: velocities, latents and pixels, on every CPU device.
+// The reference's recorded pictures: velocities, latents and pixels, on every device.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "base/thread_pool.h"
 #include "cpu/cpu_ops.h"
@@ -14,20 +17,26 @@
 #include "model/quantize.h"
 #include "ref/ref_ops.h"
 #include "tests/golden.h"
+#include "tests/gpu.h"
 
 namespace bagel {
 namespace {
 
 struct Device {
-  const char* name;
-  std::unique_ptr<Ops> (*make)();
+  std::string name;
+  std::function<std::unique_ptr<Ops>()> make;
   double tolerance;  // relative L2 error of velocities and latents
 };
 
-const Device kDevices[] = {
-    {"Reference", [] { return MakeRefOps(); }, 1e-4},
-    {"CpuExact", [] { return MakeCpuOps({.threads = 2, .exact = true}); }, 1e-3},
-};
+std::vector<Device> Devices() {
+  std::vector<Device> devices = {
+      {"Reference", [] { return MakeRefOps(); }, 1e-4},
+      {"CpuExact", [] { return MakeCpuOps({.threads = 2, .exact = true}); }, 1e-3},
+  };
+  for (const GpuProfile& gpu : GpuProfiles())
+    devices.push_back({gpu.name, [gpu] { return gpu.Make(); }, 5e-3});
+  return devices;
+}
 
 // [h * w, channels] -> [channels, h, w].
 std::vector<float> ByChannel(const std::vector<float>& pixels, size_t channels) {
@@ -84,7 +93,7 @@ class GoldenDrawing {
     const auto expect = [&](const char* tensor, const std::vector<float>& values) {
       const double error = RelativeError(values, Values<float>(*golden.Find(tensor)));
       EXPECT_LE(error, device_.tolerance) << name << " " << tensor;
-      std::printf("%s %s %s: %.2g\n", device_.name, name.c_str(), tensor, error);
+      std::printf("%s %s %s: %.2g\n", device_.name.c_str(), name.c_str(), tensor, error);
     };
     expect("v_first", first);
     expect("v_last", last);
@@ -151,8 +160,8 @@ TEST_P(GoldenDrawTest, GlobalCfgNf4) {
   std::filesystem::remove_all(folder);
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, GoldenDrawTest, testing::ValuesIn(kDevices),
-                         [](const auto& device) { return std::string(device.param.name); });
+INSTANTIATE_TEST_SUITE_P(Devices, GoldenDrawTest, testing::ValuesIn(Devices()),
+                         [](const auto& device) { return device.param.name; });
 
 }  // namespace
 }  // namespace bagel

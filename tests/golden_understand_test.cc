@@ -1,16 +1,20 @@
-// Every recorded stage of the reference's understanding path, on every CPU device.
+// Every recorded stage of the reference's understanding path, on every device.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "cpu/cpu_ops.h"
 #include "model/bagel.h"
 #include "model/quantize.h"
 #include "ref/ref_ops.h"
 #include "tests/golden.h"
+#include "tests/gpu.h"
 #include "text/protocol.h"
 #include "text/tokenizer.h"
 
@@ -18,15 +22,20 @@ namespace bagel {
 namespace {
 
 struct Device {
-  const char* name;
-  std::unique_ptr<Ops> (*make)();
+  std::string name;
+  std::function<std::unique_ptr<Ops>()> make;
   double tolerance;  // relative L2 error of a stage
 };
 
-const Device kDevices[] = {
-    {"Reference", [] { return MakeRefOps(); }, 1e-5},
-    {"CpuExact", [] { return MakeCpuOps({.threads = 2, .exact = true}); }, 1e-4},
-};
+std::vector<Device> Devices() {
+  std::vector<Device> devices = {
+      {"Reference", [] { return MakeRefOps(); }, 1e-5},
+      {"CpuExact", [] { return MakeCpuOps({.threads = 2, .exact = true}); }, 1e-4},
+  };
+  for (const GpuProfile& gpu : GpuProfiles())
+    devices.push_back({gpu.name, [gpu] { return gpu.Make(); }, 5e-3});
+  return devices;
+}
 
 // A model on a device, one context, and the recorded run to compare with.
 class GoldenRun {
@@ -89,7 +98,7 @@ class GoldenRun {
       EXPECT_LE(error, device_.tolerance) << name;
       worst_ = std::max(worst_, error);
     }
-    std::printf("%s: worst stage error %.2g\n", device_.name, worst_);
+    std::printf("%s: worst stage error %.2g\n", device_.name.c_str(), worst_);
   }
 
  private:
@@ -157,8 +166,8 @@ TEST_P(GoldenUnderstandTest, AstronautNf4) {
   std::filesystem::remove_all(folder);
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, GoldenUnderstandTest, testing::ValuesIn(kDevices),
-                         [](const auto& device) { return std::string(device.param.name); });
+INSTANTIATE_TEST_SUITE_P(Devices, GoldenUnderstandTest, testing::ValuesIn(Devices()),
+                         [](const auto& device) { return device.param.name; });
 
 }  // namespace
 }  // namespace bagel

@@ -1,8 +1,7 @@
-#include "cuda/attention_decode.h"
-
 #include <algorithm>
 #include <cmath>
 
+#include "cuda/attention_decode.h"
 #include "cuda/kv_pages.cuh"
 #include "cuda/launch.h"
 #include "cuda/spans.cuh"
@@ -13,9 +12,9 @@ namespace {
 
 constexpr int kHead = 128, kThreads = 128, kWarps = kThreads / 32;
 constexpr int kMaxGroup = 8;
-constexpr int kKeys = 64;                // taken together
-constexpr int kLanes = 8;                // that share a key
-constexpr int kDims = kHead / kLanes;    // of a lane
+constexpr int kKeys = 64;              // taken together
+constexpr int kLanes = 8;              // that share a key
+constexpr int kDims = kHead / kLanes;  // of a lane
 constexpr int64_t kMaxSplits = 64;
 
 // What a block found: for [row][head][split] the largest score, the sum of the weights and, times
@@ -95,8 +94,7 @@ __global__ void __launch_bounds__(kThreads)
   const int share = ((keys + splits - 1) / splits + kKeys - 1) / kKeys * kKeys;
   const int begin = split * share, end = begin + share < keys ? begin + share : keys;
   if (begin >= end) {
-    if (thread < group)
-      partials.total[partials.Index(row, kv_head * group + thread, split)] = 0;
+    if (thread < group) partials.total[partials.Index(row, kv_head * group + thread, split)] = 0;
     return;
   }
   for (int i = thread; i < group * kHead; i += kThreads)
@@ -187,9 +185,8 @@ __global__ void __launch_bounds__(kHead) CombineKernel(View<Y> y, Partials parti
     if (partials.total[first + split] > 0)
       largest = fmaxf(largest, partials.largest[first + split]);
   for (int split = thread; split < partials.splits; split += kHead)
-    weights[split] = partials.total[first + split] > 0
-                         ? exp2f(partials.largest[first + split] - largest)
-                         : 0.0f;
+    weights[split] =
+        partials.total[first + split] > 0 ? exp2f(partials.largest[first + split] - largest) : 0.0f;
   __syncthreads();
   float sum = 0, total = 0;
   for (int split = 0; split < partials.splits; ++split) {

@@ -1,12 +1,11 @@
 // Softmax as the keys come, after FlashAttention (https://arxiv.org/abs/2205.14135): a warp holds
 // the queries and the sums of 16 rows, a block's warps share the tiles of keys and values.
-#include "cuda/attention_wmma.h"
-
 #include <mma.h>
 
 #include <cmath>
 
 #include "cuda/attention_problem.cuh"
+#include "cuda/attention_wmma.h"
 #include "cuda/launch.h"
 #include "cuda/ptx.cuh"
 
@@ -107,8 +106,7 @@ __device__ inline float Soften(float* scores, int limit, float scale, RowState& 
     const float a = exp2f(values[i].x - base), b = exp2f(values[i].y - base);
     const float c = exp2f(values[i].z - base), d = exp2f(values[i].w - base);
     total += a + b + c + d;
-    auto* to =
-        reinterpret_cast<__half2*>(weights + row * kScoreStride + 8 * i + 4 * part);
+    auto* to = reinterpret_cast<__half2*>(weights + row * kScoreStride + 8 * i + 4 * part);
     to[0] = __floats2half2_rn(a, b);
     to[1] = __floats2half2_rn(c, d);
   }
@@ -153,8 +151,7 @@ __global__ void __launch_bounds__(kThreads) AttendWmmaKernel(Problem problem, fl
   LoadQueries<kHead>(queries, shared.keys + first_row * kStride, block, first_row);
   // Which row of a fragment each element lies in: its layout is the compiler's.
   Sums sums[kParts], rows;
-  for (int i = lane; i < kSide * kSide; i += 32)
-    scores[i] = static_cast<float>(i / kSide);
+  for (int i = lane; i < kSide * kSide; i += 32) scores[i] = static_cast<float>(i / kSide);
   __syncwarp();
   wmma::load_matrix_sync(rows, scores, kSide, wmma::mem_row_major);
 #pragma unroll
