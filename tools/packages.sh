@@ -23,6 +23,9 @@ BUILD_PACKAGES=(
   pkgconf
 )
 
+# To build the GPU library.
+GPU_PACKAGES=(clang-19 python3-venv)
+
 # To run the demo.
 DEMO_PACKAGES=(curl jq)
 
