@@ -1,13 +1,17 @@
-// What the fast path costs: the default on processors with bf16 products, against the exact path.
+// What the fast paths cost, bf16 products on processors that have them and f16 on GPUs, against the
+// exact path.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "cpu/cpu_ops.h"
 #include "cpu/tile.h"
 #include "model/bagel.h"
 #include "tests/golden.h"
+#include "tests/gpu.h"
 #include "text/protocol.h"
 #include "text/tokenizer.h"
 
@@ -16,11 +20,11 @@ namespace {
 
 constexpr const char* kDemoModel = "demo/model";
 
-// The demo model on one path.
+// The demo model on one device.
 class Path {
  public:
-  explicit Path(bool exact)
-      : ops_(MakeCpuOps({.threads = 2, .exact = exact})),
+  explicit Path(std::unique_ptr<Ops> ops)
+      : ops_(std::move(ops)),
         config_(LoadBagelConfig(kDemoModel)),
         weights_(kDemoModel, config_, *ops_),
         pool_(*ops_, config_.llm, 8),
@@ -67,14 +71,14 @@ class Path {
   std::vector<float> logits_;
 };
 
-TEST(FastPathTest, NextTokensAgreeWithTheExactPath) {
-  Path exact(true), fast(false);
+void ExpectAgreement(Path& fast, const char* name) {
+  Path exact(MakeCpuOps({.threads = 2, .exact = true}));
   int64_t tokens = 0, agree = 0;
   double worst = 0;
   for (int i = 1; i <= 20; ++i) {
-    char name[64];
-    std::snprintf(name, sizeof(name), "demo/pictures/person-%02d.jpg", i);
-    const Picture picture = ReadPicture(name);
+    char file[64];
+    std::snprintf(file, sizeof(file), "demo/pictures/person-%02d.jpg", i);
+    const Picture picture = ReadPicture(file);
     const std::vector<int32_t> expected =
         exact.Answer(picture, "Describe what you see in this image.", nullptr);
     const std::vector<int32_t> found =
@@ -84,11 +88,27 @@ TEST(FastPathTest, NextTokensAgreeWithTheExactPath) {
     tokens += static_cast<int64_t>(expected.size());
     worst = std::max(worst, RelativeError(fast.logits(), exact.logits()));
   }
-  std::printf("%s: %ld of %ld next tokens agree, worst error of the last logits %.2g\n",
-              BF16ProductsName(), static_cast<long>(agree), static_cast<long>(tokens), worst);
+  std::printf("%s: %ld of %ld next tokens agree, worst error of the last logits %.2g\n", name,
+              static_cast<long>(agree), static_cast<long>(tokens), worst);
   EXPECT_GE(static_cast<double>(agree), 0.98 * static_cast<double>(tokens));
   EXPECT_GT(tokens, 300);
 }
+
+TEST(FastPathTest, NextTokensAgreeWithTheExactPath) {
+  Path fast(MakeCpuOps({.threads = 2, .exact = false}));
+  ExpectAgreement(fast, BF16ProductsName());
+}
+
+class GpuFastPathTest : public testing::TestWithParam<GpuProfile> {};
+
+TEST_P(GpuFastPathTest, NextTokensAgreeWithTheExactPath) {
+  Path fast(GetParam().Make());
+  ExpectAgreement(fast, GetParam().name);
+}
+
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(GpuFastPathTest);
+INSTANTIATE_TEST_SUITE_P(Devices, GpuFastPathTest, testing::ValuesIn(GpuProfiles()),
+                         [](const auto& gpu) { return std::string(gpu.param.name); });
 
 }  // namespace
 }  // namespace bagel
