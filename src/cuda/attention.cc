@@ -1,6 +1,7 @@
 #include "cuda/attention.h"
 
 #include "cuda/attention_decode.h"
+#include "cuda/attention_mma.h"
 #include "cuda/attention_plain.h"
 #include "cuda/attention_wmma.h"
 #include "cuda/row_ops.h"
@@ -26,6 +27,12 @@ Tensor ToF16(cudaStream_t stream, const Tensor& x, void* memory) {
   return copy;
 }
 
+// Whether the code that sm_80 brought may run.
+bool HasMma(const CudaContext& context) {
+  constexpr int kAmpere = 80;
+  return context.capability() >= kAmpere;
+}
+
 }  // namespace
 
 void CudaAttention::Attend(const Tensor& y, const Tensor& q, const KvLayer& cache,
@@ -37,7 +44,7 @@ void CudaAttention::Attend(const Tensor& y, const Tensor& q, const KvLayer& cach
   const Tensor queries = q.dtype == DType::kF16 && IsAligned(q, cache.head_dim)
                              ? q
                              : ToF16(context_.stream(), q, context_.Scratch(F16Bytes(q)));
-  AttendWmma(context_.stream(), y, queries, cache, tables);
+  (HasMma(context_) ? AttendMma : AttendWmma)(context_.stream(), y, queries, cache, tables);
 }
 
 void CudaAttention::AttendFull(const Tensor& y, const Tensor& q, const Tensor& k, const Tensor& v,
@@ -49,12 +56,12 @@ void CudaAttention::AttendFull(const Tensor& y, const Tensor& q, const Tensor& k
   const auto usable = [&](const Tensor& x) {
     return x.dtype == DType::kF16 && x.stride == k.stride && IsAligned(x, head_dim);
   };
-  if (usable(q) && usable(k) && usable(v))
-    return AttendFullWmma(context_.stream(), y, q, k, v, heads);
+  const auto attend = HasMma(context_) ? AttendFullMma : AttendFullWmma;
+  if (usable(q) && usable(k) && usable(v)) return attend(context_.stream(), y, q, k, v, heads);
   auto* memory = static_cast<char*>(context_.Scratch(3 * F16Bytes(q)));
-  AttendFullWmma(context_.stream(), y, ToF16(context_.stream(), q, memory),
-                 ToF16(context_.stream(), k, memory + F16Bytes(q)),
-                 ToF16(context_.stream(), v, memory + 2 * F16Bytes(q)), heads);
+  attend(context_.stream(), y, ToF16(context_.stream(), q, memory),
+         ToF16(context_.stream(), k, memory + F16Bytes(q)),
+         ToF16(context_.stream(), v, memory + 2 * F16Bytes(q)), heads);
 }
 
 }  // namespace bagel

@@ -4,6 +4,7 @@
 #include "cuda/attention_decode.h"
 #include "cuda/kv_pages.cuh"
 #include "cuda/launch.h"
+#include "cuda/ptx.cuh"
 #include "cuda/spans.cuh"
 #include "cuda/values.cuh"
 
@@ -120,13 +121,13 @@ __global__ void __launch_bounds__(kThreads)
     for (int head = warp; head < group; head += kWarps) {
       const float a = scores[head][lane], b = scores[head][lane + 32];
       const float before = largest[head], next = fmaxf(before, WarpMax(fmaxf(a, b)));
-      const float weight_a = exp2f(a - next), weight_b = exp2f(b - next);
+      const float weight_a = FastExp2(a - next), weight_b = FastExp2(b - next);
       scores[head][lane] = weight_a;
       scores[head][lane + 32] = weight_b;
       const float sum = WarpSum(weight_a + weight_b);
       __syncwarp();
       if (lane == 0) {
-        const float factor = exp2f(before - next);
+        const float factor = FastExp2(before - next);
         largest[head] = next;
         factors[head] = factor;
         total[head] = total[head] * factor + sum;
@@ -185,8 +186,9 @@ __global__ void __launch_bounds__(kHead) CombineKernel(View<Y> y, Partials parti
     if (partials.total[first + split] > 0)
       largest = fmaxf(largest, partials.largest[first + split]);
   for (int split = thread; split < partials.splits; split += kHead)
-    weights[split] =
-        partials.total[first + split] > 0 ? exp2f(partials.largest[first + split] - largest) : 0.0f;
+    weights[split] = partials.total[first + split] > 0
+                         ? FastExp2(partials.largest[first + split] - largest)
+                         : 0.0f;
   __syncthreads();
   float sum = 0, total = 0;
   for (int split = 0; split < partials.splits; ++split) {

@@ -104,6 +104,25 @@ struct DenseProblem {
   };
 };
 
+template <typename Y>
+PagedProblem<Y> MakePagedProblem(const Tensor& y, const Tensor& q, const KvLayer& cache,
+                                 const StepTables& tables) {
+  return {ViewOf<Y>(y), ViewOf<const __half>(q), PagesOf(cache), SpanTablesOf(tables),
+          static_cast<int>(q.cols / cache.head_dim / cache.kv_heads)};
+}
+
+template <typename Y>
+DenseProblem<Y> MakeDenseProblem(const Tensor& y, const Tensor& q, const Tensor& k, const Tensor& v,
+                                 int64_t heads) {
+  CHECK(k.stride == v.stride);
+  return {ViewOf<Y>(y),
+          ViewOf<const __half>(q),
+          ViewOf<const __half>(k),
+          ViewOf<const __half>(v),
+          static_cast<int>(q.rows),
+          static_cast<int>(q.cols / heads)};
+}
+
 }  // namespace bagel
 
 #endif  // BAGEL_CUDA_ATTENTION_PROBLEM_CUH_

@@ -97,14 +97,14 @@ __device__ inline float Soften(float* scores, int limit, float scale, RowState& 
   largest = fmaxf(largest, __shfl_xor_sync(0xFFFFFFFFu, largest, 1));
   const float next = fmaxf(state.largest, largest);
   const float base = next == -INFINITY ? 0.0f : next;
-  const float factor = exp2f(state.largest - base);
+  const float factor = FastExp2(state.largest - base);
   __syncwarp();  // all scores are in registers
   auto* weights = reinterpret_cast<__half*>(scores);
   float total = 0;
 #pragma unroll
   for (int i = 0; i < kGroups; ++i) {
-    const float a = exp2f(values[i].x - base), b = exp2f(values[i].y - base);
-    const float c = exp2f(values[i].z - base), d = exp2f(values[i].w - base);
+    const float a = FastExp2(values[i].x - base), b = FastExp2(values[i].y - base);
+    const float c = FastExp2(values[i].z - base), d = FastExp2(values[i].w - base);
     total += a + b + c + d;
     auto* to = reinterpret_cast<__half2*>(weights + row * kScoreStride + 8 * i + 4 * part);
     to[0] = __floats2half2_rn(a, b);
@@ -223,9 +223,7 @@ void AttendWmma(cudaStream_t stream, const Tensor& y, const Tensor& q, const KvL
   const dim3 grid(static_cast<unsigned>(tables.tile_count), static_cast<unsigned>(heads));
   WithType(y.dtype, [&](auto type) {
     using Y = decltype(type);
-    const PagedProblem<Y> problem{ViewOf<Y>(y), ViewOf<const __half>(q), PagesOf(cache),
-                                  SpanTablesOf(tables), static_cast<int>(heads / cache.kv_heads)};
-    LaunchKernel<kHead>(stream, grid, problem, kHead);
+    LaunchKernel<kHead>(stream, grid, MakePagedProblem<Y>(y, q, cache, tables), kHead);
   });
 }
 
@@ -234,15 +232,9 @@ void AttendFullWmma(cudaStream_t stream, const Tensor& y, const Tensor& q, const
   const int64_t head_dim = q.cols / heads;
   const dim3 grid(static_cast<unsigned>((q.rows + kRows - 1) / kRows),
                   static_cast<unsigned>(heads));
-  CHECK(k.stride == v.stride);
   WithType(y.dtype, [&](auto type) {
     using Y = decltype(type);
-    const DenseProblem<Y> problem{ViewOf<Y>(y),
-                                  ViewOf<const __half>(q),
-                                  ViewOf<const __half>(k),
-                                  ViewOf<const __half>(v),
-                                  static_cast<int>(q.rows),
-                                  static_cast<int>(head_dim)};
+    const DenseProblem<Y> problem = MakeDenseProblem<Y>(y, q, k, v, heads);
     if (head_dim <= 80)
       LaunchKernel<80>(stream, grid, problem, head_dim);
     else

@@ -9,6 +9,13 @@
 
 namespace bagel {
 
+// Whether this code is compiled for a device that has what sm_80 brought.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+inline constexpr bool kHasMma = false;
+#else
+inline constexpr bool kHasMma = true;
+#endif
+
 // The dynamic shared memory of the block.
 __device__ inline unsigned char* SharedMemory() {
   extern __shared__ __align__(128) unsigned char bagel_shared_memory[];
@@ -17,6 +24,13 @@ __device__ inline unsigned char* SharedMemory() {
 
 __device__ inline unsigned SharedAddress(const void* shared) {
   return static_cast<unsigned>(__cvta_generic_to_shared(shared));
+}
+
+// 2^x to 2^-22; results below 2^-126 are 0.
+__device__ inline float FastExp2(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
 }
 
 // 16 bytes from global to shared memory, or zeros where not `valid`. sm_80.

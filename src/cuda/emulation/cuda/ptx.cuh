@@ -6,7 +6,11 @@
 
 namespace bagel {
 
+inline constexpr bool kHasMma = true;
+
 inline unsigned char* SharedMemory() { return emulation::DynamicShared(); }
+
+inline float FastExp2(float x) { return std::exp2(x); }
 
 inline void CopyAsync16(void* shared, const void* global, bool valid) {
   if (reinterpret_cast<uintptr_t>(shared) % 16 != 0 ||
