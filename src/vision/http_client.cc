@@ -54,9 +54,10 @@ class Transfer {
     Set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(call.limits.connect.count()));
     Set(CURLOPT_ERRORBUFFER, error_text_);
     Set(CURLOPT_WRITEDATA, this);
-    Set(CURLOPT_WRITEFUNCTION, +[](char* data, size_t size, size_t count, void* self) {
-      return static_cast<Transfer*>(self)->OnData({data, size * count});
-    });
+    Set(
+        CURLOPT_WRITEFUNCTION, +[](char* data, size_t size, size_t count, void* self) {
+          return static_cast<Transfer*>(self)->OnData({data, size * count});
+        });
     if (!call.body.empty()) {
       Set(CURLOPT_POSTFIELDS, call.body.data());
       Set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(call.body.size()));
@@ -110,9 +111,8 @@ class Transfer {
     received_ += piece.size();
     try {
       if (received_ > call_.limits.answer_bytes)
-        throw Error(ErrorKind::kTooLarge,
-                    ShownUrl(call_.url) + " sends more than " +
-                        std::to_string(call_.limits.answer_bytes) + " bytes");
+        throw Error(ErrorKind::kTooLarge, ShownUrl(call_.url) + " sends more than " +
+                                              std::to_string(call_.limits.answer_bytes) + " bytes");
       if (on_data_ && Status() == 200)
         on_data_(piece);
       else

@@ -34,11 +34,12 @@ struct HttpAnswer {
   std::string body;
 };
 
-// Sends `call` and reads the answer. With `on_data` the body of an answer with status 200 goes there
-// piece by piece instead, on this thread. `stop` is asked at least ten times a second; true ends the
-// call with kCancelled. Redirects are not followed and proxies not used. Throws kUnavailable when no
-// whole answer comes in time, kTooLarge when it does not end, kInvalidArgument for a URL that is
-// none; the message names the URL without its password. What `on_data` throws comes out of here.
+// Sends `call` and reads the answer. With `on_data` the body of an answer with status 200 goes
+// there piece by piece instead, on this thread. `stop` is asked at least ten times a second; true
+// ends the call with kCancelled. Redirects are not followed and proxies not used. Throws
+// kUnavailable when no whole answer comes in time, kTooLarge when it does not end, kInvalidArgument
+// for a URL that is none; the message names the URL without its password. What `on_data` throws
+// comes out of here.
 HttpAnswer Send(const HttpCall& call,
                 const std::function<void(std::string_view piece)>& on_data = nullptr,
                 const std::function<bool()>& stop = nullptr);

@@ -16,18 +16,16 @@
 
 #include "base/error.h"
 #include "vision/prompts.h"
+#include "vision/stopwatch.h"
 
 namespace bagel::vision {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double MillisecondsSince(Clock::time_point begin) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-}
-
 void WritePrivate(const std::filesystem::path& path, const std::string& bytes) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  const int file =
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   size_t written = 0;
   while (file >= 0 && written < bytes.size()) {
     const ssize_t count = ::write(file, bytes.data() + written, bytes.size() - written);
@@ -38,8 +36,8 @@ void WritePrivate(const std::filesystem::path& path, const std::string& bytes) {
   const int error = errno;
   if (file >= 0) ::close(file);
   if (file < 0 || written < bytes.size())
-    throw Error(ErrorKind::kUnavailable, path.string() + " cannot be written: " +
-                                             std::strerror(error));
+    throw Error(ErrorKind::kUnavailable,
+                path.string() + " cannot be written: " + std::strerror(error));
 }
 
 // The time of the frame as the begin of a file's name.
@@ -118,6 +116,8 @@ void Looker::Ask(const cv::Mat& frame, Report& report, const LookOptions& option
     });
   };
   ModelAnswer person, mood;
+  std::string objects_problem;
+  // Behind all that their threads write to, since an exception waits for them.
   std::future<double> person_done, mood_done, objects_done;
   if (options.person)
     person_done = guarded([&] {
@@ -142,7 +142,6 @@ void Looker::Ask(const cv::Mat& frame, Report& report, const LookOptions& option
       if (events.mood) events.mood(report.mood);
     });
   // Objects are an extra: without them the rest of the report stands.
-  std::string objects_problem;
   if (objects_ != nullptr)
     objects_done = guarded([&] {
       try {
@@ -199,8 +198,7 @@ cv::Mat Annotated(const cv::Mat& bgr, const Report& report) {
     const bool main = report.main_face == i;
     mark(report.faces[i].box, main && !report.mood.label.empty() ? report.mood.label : "face",
          main ? cv::Scalar(80, 230, 80) : cv::Scalar(200, 200, 200));
-    if (main)
-      cv::rectangle(marked, FaceCrop(report.faces[i].box, bgr.size()), {80, 230, 80}, 1);
+    if (main) cv::rectangle(marked, FaceCrop(report.faces[i].box, bgr.size()), {80, 230, 80}, 1);
   }
   return marked;
 }

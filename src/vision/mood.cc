@@ -19,10 +19,10 @@ const std::map<std::string, const char*>& Labels() {
       (*table)[label] = label;
       for (const char* word : words) (*table)[word] = label;
     };
-    add("happy", {"happiness", "cheerful", "joyful", "joy", "glad", "pleased", "delighted", "smiling",
-                  "content", "contented", "friendly", "positive"});
-    add("sad", {"sadness", "unhappy", "melancholy", "melancholic", "sorrowful", "depressed", "upset",
-                "disappointed", "down"});
+    add("happy", {"happiness", "cheerful", "joyful", "joy", "glad", "pleased", "delighted",
+                  "smiling", "content", "contented", "friendly", "positive"});
+    add("sad", {"sadness", "unhappy", "melancholy", "melancholic", "sorrowful", "depressed",
+                "upset", "disappointed", "down"});
     add("angry", {"anger", "furious", "mad", "annoyed", "irritated", "frustrated", "frustration"});
     add("surprised", {"surprise", "astonished", "amazed", "shocked", "startled"});
     add("relaxed", {"calm", "calmness", "peaceful", "serene", "composed"});
@@ -33,7 +33,8 @@ const std::map<std::string, const char*>& Labels() {
     add("confused", {"confusion", "puzzled", "perplexed"});
     add("worried", {"worry", "anxious", "anxiety", "concerned", "nervous", "stressed", "tense"});
     add("bored", {"boredom", "uninterested"});
-    add("focused", {"focus", "concentrated", "concentrating", "attentive", "determined", "serious"});
+    add("focused",
+        {"focus", "concentrated", "concentrating", "attentive", "determined", "serious"});
     add("amused", {"amusement", "playful"});
     add("embarrassed", {"embarrassment", "shy", "ashamed"});
     add("thoughtful", {"pensive", "contemplative", "reflective"});

@@ -64,7 +64,9 @@ bool KnowsMood(const Report& report) {
 // What a reader might expect and does not get, in words.
 std::string NotKnown(const Report& report) {
   std::string text;
-  const auto add = [&](const char* what) { text += (text.empty() ? "" : ", ") + std::string(what); };
+  const auto add = [&](const char* what) {
+    text += (text.empty() ? "" : ", ") + std::string(what);
+  };
   if (report.person.empty()) add("who or what is in view");
   if (!KnowsMood(report)) add("mood");
   if (!report.objects_asked) add("objects");
@@ -127,8 +129,8 @@ std::string ToText(const Report& report) {
 }
 
 std::string ToContext(const Report& report) {
-  std::string text = "VISION REPORT\nTime: " + When(report) + "\nCamera: " + OneLine(report.camera) +
-                     "\nState: " + StateName(report.state) +
+  std::string text = "VISION REPORT\nTime: " + When(report) +
+                     "\nCamera: " + OneLine(report.camera) + "\nState: " + StateName(report.state) +
                      (report.detail.empty() ? "" : " - " + OneLine(report.detail)) +
                      "\nFaces: " + FacesText(report) + "\n";
   if (!report.person.empty()) text += "Person: " + OneLine(report.person) + "\n";
@@ -149,7 +151,8 @@ std::string ToMarkdown(const Report& report) {
     add("State", std::string(StateName(report.state)) +
                      (report.detail.empty() ? "" : ": " + OneLine(report.detail)));
   if (!report.person.empty()) add("Person", OneLine(report.person));
-  if (!report.mood.label.empty()) add("Mood", "**" + report.mood.label + "** " + report.mood.reason);
+  if (!report.mood.label.empty())
+    add("Mood", "**" + report.mood.label + "** " + report.mood.reason);
   if (report.objects_asked) add("Objects", ObjectsText(report));
   add("Not known", NotKnown(report));
   return text;

@@ -15,7 +15,8 @@ using testing::Not;
 
 Report SomeReport() {
   Report report;
-  report.captured_at = std::chrono::system_clock::time_point(std::chrono::milliseconds(1764039332120));
+  report.captured_at =
+      std::chrono::system_clock::time_point(std::chrono::milliseconds(1764039332120));
   report.age = std::chrono::milliseconds(340);
   report.camera = "demo";
   report.state = State::kOk;
@@ -49,7 +50,7 @@ TEST(ReportTest, JsonHoldsAllAndIsAscii) {
 
 // Every key that a report has is described, and every key that the schema wants is there.
 TEST(ReportTest, JsonIsWhatTheSchemaSays) {
-  std::ifstream file("src/vision/report.schema.json");
+  std::ifstream file("share/sophia/report.schema.json");
   const json schema = json::parse(file);
   Report empty;
   empty.camera = "/dev/video0";

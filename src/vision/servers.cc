@@ -1,16 +1,14 @@
 #include "vision/servers.h"
 
-#include <algorithm>
-#include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <utility>
 
 #include "base/error.h"
-#include "base/utf8.h"
 #include "formats/base64.h"
 #include "formats/json.h"
 #include "vision/http_client.h"
-#include "vision/line_reader.h"
+#include "vision/stopwatch.h"
 
 namespace bagel::vision {
 namespace {
@@ -20,89 +18,31 @@ using Clock = std::chrono::steady_clock;
 // How long a server that failed is asked last.
 constexpr std::chrono::seconds kRest{5};
 constexpr std::chrono::milliseconds kHealthPatience{3'000};
-constexpr size_t kLargestAnswer = size_t{64} << 10;  // bytes of text
 constexpr size_t kLargestStream = size_t{16} << 20;
 constexpr size_t kMostModels = 1000;
 
-double MillisecondsSince(Clock::time_point begin) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-}
-
-std::string TextOf(const Json& object, const char* key) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-// A server's own words about an error, cut to a sentence's length.
-std::string ErrorText(const HttpAnswer& answer) {
-  const Json body = Json::parse(answer.body, nullptr, false);
-  std::string text = TextOf(body, "error");
-  if (text.empty()) text = answer.body;
-  constexpr size_t kLongest = 300;
-  if (text.size() > kLongest) text = text.substr(0, kLongest) + "...";
-  return ReplaceInvalidUtf8(text);
-}
-
-// A request that another server would refuse as well is the asker's mistake.
-ErrorKind KindOfStatus(int status) {
-  return status == 400 || status == 413 || status == 422 ? ErrorKind::kInvalidArgument
-                                                         : ErrorKind::kUnavailable;
-}
-
 std::string RequestBody(const Question& question, const std::string& model) {
-  Json body = {{"model", model},
-               {"prompt", question.prompt},
-               {"stream", true},
-               {"options",
-                {{"temperature", question.temperature}, {"num_predict", question.max_tokens}}}};
+  Json body = {
+      {"model", model},
+      {"prompt", question.prompt},
+      {"stream", true},
+      {"options", {{"temperature", question.temperature}, {"num_predict", question.max_tokens}}}};
   if (!question.jpeg.empty())
     body["images"] = {EncodeBase64(std::as_bytes(std::span(question.jpeg)))};
   return body.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-// Collects the words of a streamed answer.
-class WordCollector {
- public:
-  WordCollector(std::string server, const std::function<void(std::string_view)>& on_word)
-      : server_(std::move(server)), on_word_(on_word) {}
-
-  void Line(std::string_view line) {
-    if (done_) return;
-    const Json part = Json::parse(line, nullptr, false);
-    if (!part.is_object())
-      throw Error(ErrorKind::kUnavailable, server_ + " answers with what is not JSON");
-    if (const std::string error = TextOf(part, "error"); !error.empty())
-      throw Error(ErrorKind::kUnavailable, server_ + ": " + error.substr(0, 300));
-    const std::string words = TextOf(part, "response");
-    if (!words.empty()) {
-      if (text_.empty()) first_word_ms_ = MillisecondsSince(begin_);
-      text_ += words;
-      if (text_.size() > kLargestAnswer)
-        throw Error(ErrorKind::kTooLarge, server_ + " does not stop to answer");
-      if (on_word_) on_word_(words);
-    }
-    const auto done = part.find("done");
-    done_ = done != part.end() && done->is_boolean() && done->get<bool>();
-  }
-
-  bool started() const { return !text_.empty(); }
-  bool done() const { return done_; }
-  const std::string& text() const { return text_; }
-  double first_word_ms() const { return first_word_ms_; }
-
- private:
-  const std::string server_;
-  const std::function<void(std::string_view)>& on_word_;
-  const Clock::time_point begin_ = Clock::now();
-  std::string text_;
-  double first_word_ms_ = 0;
-  bool done_ = false;
-};
-
-// An error after words have gone out: no other server may be asked then.
-struct Broken {
-  Error error;
-};
+// A line of Ollama's /api/generate.
+std::optional<StreamedWords> ParseLine(std::string_view line, const std::string& server) {
+  const Json part = Json::parse(line, nullptr, false);
+  if (!part.is_object())
+    throw Error(ErrorKind::kUnavailable, server + " answers with what is not JSON");
+  if (part.contains("error"))
+    throw Error(ErrorKind::kUnavailable, server + ": " + ErrorText(std::string(line)));
+  const auto done = part.find("done");
+  return StreamedWords{TextAt(part, "response"),
+                       done != part.end() && done->is_boolean() && done->get<bool>()};
+}
 
 }  // namespace
 
@@ -128,13 +68,13 @@ Servers::Health Servers::CheckOne(const Server& server) const {
     if (answer.status != 200)
       throw Error(ErrorKind::kUnavailable, health.url + " answers with status " +
                                                std::to_string(answer.status) + ": " +
-                                               ErrorText(answer));
+                                               ErrorText(answer.body));
     const Json tags = Json::parse(answer.body, nullptr, false);
     const auto models = tags.is_object() ? tags.find("models") : tags.end();
     if (models == tags.end() || !models->is_array())
       throw Error(ErrorKind::kUnavailable, health.url + " does not speak Ollama's API");
     for (const Json& model : *models) {
-      if (std::string name = TextOf(model, "name"); !name.empty()) health.models.push_back(name);
+      if (std::string name = TextAt(model, "name"); !name.empty()) health.models.push_back(name);
       if (health.models.size() == kMostModels) break;
     }
     health.up = true;
@@ -196,25 +136,10 @@ ModelAnswer Servers::AskOne(Server& server, const Question& question,
   call.limits = {options_.connect, options_.first_word, options_.idle, options_.total,
                  kLargestStream};
   if (!options_.api_key.empty()) call.headers = {"Authorization: Bearer " + options_.api_key};
-  const Clock::time_point begin = Clock::now();
-  WordCollector words(shown, on_word);
-  LineReader lines([&](std::string_view line) { words.Line(line); });
-  try {
-    const HttpAnswer answer = Send(
-        call, [&](std::string_view piece) { lines.Push(piece); }, stop);
-    if (answer.status != 200)
-      throw Error(KindOfStatus(answer.status), shown + " answers with status " +
-                                                   std::to_string(answer.status) + ": " +
-                                                   ErrorText(answer));
-    lines.Finish();
-    if (!words.done())
-      throw Error(ErrorKind::kUnavailable, shown + " ended in the middle of its answer");
-  } catch (const Error& error) {
-    if (words.started()) throw Broken{error};
-    throw;
-  }
-  return {ReplaceInvalidUtf8(words.text()), model, shown, words.first_word_ms(),
-          MillisecondsSince(begin)};
+  ModelAnswer answer = StreamWords(
+      call, model, [&](std::string_view line) { return ParseLine(line, shown); }, on_word, stop);
+  answer.server = shown;
+  return answer;
 }
 
 ModelAnswer Servers::Ask(const Question& question,
@@ -230,14 +155,15 @@ ModelAnswer Servers::Ask(const Question& question,
       std::lock_guard lock(mutex_);
       --server.running;
       server.down_until = failed ? Clock::now() + kRest : Clock::time_point();
+      if (failed) server.model = options_.model;  // it may come back with another one
     };
     try {
       ModelAnswer answer = AskOne(server, question, on_word, stop);
       end(false);
       return answer;
-    } catch (const Broken& broken) {
-      end(true);
-      throw broken.error;
+    } catch (const BrokenAnswer& broken) {
+      end(broken.kind() != ErrorKind::kCancelled);
+      throw;
     } catch (const Error& error) {
       const bool unavailable =
           error.kind() == ErrorKind::kUnavailable || error.kind() == ErrorKind::kTooLarge;

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "vision/word_stream.h"
+
 namespace bagel::vision {
 
 struct ServersOptions {
@@ -25,14 +27,6 @@ struct Question {
   std::string jpeg;  // bytes of a picture file; empty = none
   double temperature = 0.3;
   int max_tokens = 150;
-};
-
-struct ModelAnswer {
-  std::string text;
-  std::string model;
-  std::string server;  // its URL, as it may be shown
-  double first_word_ms = 0;
-  double total_ms = 0;
 };
 
 // A list of servers that do the same. Thread-safe.

@@ -110,8 +110,8 @@ TEST(ServersTest, StreamsWordsAndSendsThePicture) {
   StandIn stand_in("good");
   Servers servers({stand_in.url() + "/"}, Impatient());
   std::string words;
-  const ModelAnswer answer = servers.Ask({"What?", "jpeg", 0.2, 60},
-                                         [&](std::string_view piece) { words += piece; });
+  const ModelAnswer answer =
+      servers.Ask({"What?", "jpeg", 0.2, 60}, [&](std::string_view piece) { words += piece; });
   EXPECT_EQ(answer.text, "Hello \u00e4");
   EXPECT_EQ(words, answer.text);
   EXPECT_EQ(answer.model, "seeing:latest");
@@ -124,10 +124,10 @@ TEST(ServersTest, StreamsWordsAndSendsThePicture) {
 
 TEST(ServersTest, EveryFailureIsNamedInTimeAndTheNextAskWorks) {
   const std::pair<const char*, const char*> cases[] = {
-      {"busy", "status 503: server busy"},      {"refuses", "status 400: invalid image: no"},
-      {"never", "has not begun to answer"},     {"nonsense", "what is not JSON"},
-      {"half", "what is not JSON"},             {"stalls", "stopped in the middle"},
-      {"error line", "out of memory"},          {"endless", "does not stop to answer"},
+      {"busy", "status 503: server busy"},  {"refuses", "status 400: invalid image: no"},
+      {"never", "has not begun to answer"}, {"nonsense", "what is not JSON"},
+      {"half", "what is not JSON"},         {"stalls", "stopped in the middle"},
+      {"error line", "out of memory"},      {"endless", "does not stop to answer"},
   };
   for (const auto& [behaviour, text] : cases) {
     StandIn stand_in(behaviour);
