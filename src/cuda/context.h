@@ -32,6 +32,8 @@ class CudaContext {
   // Memory for the op that runs now: the next call, whoever makes it, may hand out the same again.
   // Throws kOutOfMemory. While a graph is recorded it must not grow, so a step runs once before.
   void* Scratch(size_t bytes);
+  // Where that memory is now.
+  const void* scratch() const { return scratch_.data(); }
   void set_recording(bool recording) { recording_ = recording; }
 
   // Waits for all that was queued.

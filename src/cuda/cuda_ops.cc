@@ -13,6 +13,7 @@
 #include "cuda/linear.h"
 #include "cuda/moments.h"
 #include "cuda/place.h"
+#include "cuda/recordings.h"
 #include "cuda/row_ops.h"
 #include "cuda/sequence_ops.h"
 #include "cuda/step_tables.h"
@@ -34,7 +35,8 @@ class CudaOps final : public Ops {
         uploader_(context_),
         linear_(context_),
         conv_(context_),
-        attention_(context_) {}
+        attention_(context_),
+        recordings_(context_) {}
 
   std::string Name() const override { return "cuda (" + context_.Name() + ")"; }
   DType ActivationType() const override { return DType::kF16; }
@@ -47,7 +49,11 @@ class CudaOps final : public Ops {
     return AllocateOnDevice(bytes);
   }
   // Waits for what still uses it. After a failure there is nobody left to tell.
-  void Free(void* memory) override { static_cast<void>(cudaFree(memory)); }
+  void Free(void* memory) override {
+    if (memory == nullptr) return;
+    recordings_.Clear();
+    static_cast<void>(cudaFree(memory));
+  }
   void CopyToDevice(void* device, const void* host, size_t bytes) override {
     const OpName name("CopyToDevice");
     uploader_.Upload(device, host, bytes);
@@ -69,7 +75,12 @@ class CudaOps final : public Ops {
  private:
   void DoBeginStep(const Step& step) override {
     const OpName name("BeginStep");
-    tables_.Build(step, uploader_);
+    const int32_t* before = tables_.tables().positions;
+    if (tables_.Build(step, uploader_).positions != before) recordings_.Clear();
+  }
+
+  Tensor DoReplay(const ReplayKey& key, const std::function<Tensor()>& body) override {
+    return recordings_.Run(key, body);
   }
 
   void DoEmbed(const Tensor& y, const Weight& table, std::span<const int32_t> ids,
@@ -200,6 +211,7 @@ class CudaOps final : public Ops {
   CudaLinear linear_;
   CudaConv conv_;
   CudaAttention attention_;
+  Recordings recordings_;
 };
 
 }  // namespace

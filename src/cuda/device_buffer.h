@@ -18,6 +18,7 @@ class DeviceBuffer {
   // where it has to grow.
   void* Reserve(size_t bytes);
   size_t bytes() const { return bytes_; }
+  const void* data() const { return data_; }
 
  private:
   void* data_ = nullptr;

@@ -37,13 +37,12 @@ void EmbedInput(Ops& ops, Workspace& workspace, const BagelConfig& config,
   EncodeImage(ops, workspace, config, weights, patches, image.positions, rows.Rows(1, count));
 }
 
-// Embeddings and layers: returns the residual stream [rows, hidden] behind the last one.
-Tensor RunLayers(Ops& ops, Workspace& workspace, const BagelConfig& config,
-                 const BagelWeights& weights, ImageMarkers markers,
-                 std::span<const StepInput> inputs, const StepPlan& plan, const KvPool* pool,
-                 const std::string& name, const std::function<bool()>& stop) {
+// The rows of all inputs: the residual stream [rows, hidden] before the first layer.
+Tensor EmbedInputs(Ops& ops, Workspace& workspace, const BagelConfig& config,
+                   const BagelWeights& weights, ImageMarkers markers,
+                   std::span<const StepInput> inputs, const StepPlan& plan,
+                   const std::string& name) {
   const Tensor hidden = workspace.Take(DType::kF32, plan.step.rows(), config.llm.hidden);
-  const Workspace::Scope scope(workspace);
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Span& span = plan.step.spans[i];
     EmbedInput(ops, workspace, config, weights, markers, inputs[i],
@@ -51,7 +50,14 @@ Tensor RunLayers(Ops& ops, Workspace& workspace, const BagelConfig& config,
                hidden.Rows(span.first_row, span.rows - span.lead));
   }
   ops.Trace(name + ".in", hidden);
+  return hidden;
+}
 
+// All layers on the residual stream, in place.
+void RunLayers(Ops& ops, Workspace& workspace, const BagelConfig& config,
+               const BagelWeights& weights, const StepPlan& plan, const KvPool* pool,
+               const Tensor& hidden, const std::string& name, const std::function<bool()>& stop) {
+  const Workspace::Scope scope(workspace);
   const LlmConfig& llm = config.llm;
   const int64_t page_rows = plan.scratch_pages * llm.kv_heads * kKvPageTokens;
   const Tensor scratch_k = workspace.Take(ops.KvType(), page_rows, llm.head_dim);
@@ -65,7 +71,6 @@ Tensor RunLayers(Ops& ops, Workspace& workspace, const BagelConfig& config,
     DecoderLayerForward(ops, workspace, llm, weights.layers[i], plan.route, cache, hidden);
     if (ops.tracing()) ops.Trace(name + ".layers." + std::to_string(i) + ".out", hidden);
   }
-  return hidden;
 }
 
 // The final norm and, for the inputs that want them, the logits [wanted, vocabulary].
@@ -94,6 +99,13 @@ Tensor RunLogits(Ops& ops, Workspace& workspace, const BagelConfig& config,
   return logits;
 }
 
+// Whether every input is one token that wants logits: then steps differ in nothing but positions.
+bool IsDecoding(std::span<const StepInput> inputs) {
+  return std::all_of(inputs.begin(), inputs.end(), [](const StepInput& input) {
+    return input.ids.size() == 1 && input.wants_logits;
+  });
+}
+
 // The workspace of the largest step: `max_rows` rows that are one picture, and `max_rows` rows of
 // one-token texts that all want logits would be the extremes; the engine never asks for more than
 // kMaxLogits of the latter.
@@ -107,8 +119,8 @@ size_t MeasureWorkspace(const Ops& device, const BagelConfig& config, const Bage
     plan.route = {{0, plan.step.rows(), Expert::kUnd}};
     ops.BeginStep(plan.step);
     Workspace workspace;
-    const Tensor hidden =
-        RunLayers(ops, workspace, config, weights, {}, inputs, plan, nullptr, "", nullptr);
+    const Tensor hidden = EmbedInputs(ops, workspace, config, weights, {}, inputs, plan, "");
+    RunLayers(ops, workspace, config, weights, plan, nullptr, hidden, "", nullptr);
     RunLogits(ops, workspace, config, weights, inputs, plan, hidden, "");
     return workspace.peak();
   };
@@ -190,8 +202,14 @@ std::span<const float> Bagel::Run(std::span<const StepInput> inputs, const KvPoo
   const auto body = [&](Ops& ops, Workspace& workspace) {
     ops.BeginStep(plan.step);
     const Tensor hidden =
-        RunLayers(ops, workspace, config_, weights_, markers_, inputs, plan, &pool, name, stop);
-    const Tensor logits = RunLogits(ops, workspace, config_, weights_, inputs, plan, hidden, name);
+        EmbedInputs(ops, workspace, config_, weights_, markers_, inputs, plan, name);
+    const auto run = [&] {
+      RunLayers(ops, workspace, config_, weights_, plan, &pool, hidden, name, stop);
+      return RunLogits(ops, workspace, config_, weights_, inputs, plan, hidden, name);
+    };
+    const Tensor logits = IsDecoding(inputs) && !ops.tracing()
+                              ? ops.Replay({workspace_memory_, &pool, hidden.rows}, run)
+                              : run();
     logits_.resize(static_cast<size_t>(logits.rows * logits.cols));
     ops.CopyToHost(logits_.data(), logits.data, logits_.size() * sizeof(float));
   };
@@ -216,8 +234,9 @@ std::span<const float> Bagel::Velocity(std::span<const StepInput> inputs, const 
   const StepPlan plan = PlanStep(inputs, pool.pages());
   RunInWorkspace([&](Ops& ops, Workspace& workspace) {
     ops.BeginStep(plan.step);
-    const Tensor hidden = RunLayers(ops, workspace, config_, weights_, markers_, inputs, plan,
-                                    &pool, "velocity", stop);
+    const Tensor hidden =
+        EmbedInputs(ops, workspace, config_, weights_, markers_, inputs, plan, "velocity");
+    RunLayers(ops, workspace, config_, weights_, plan, &pool, hidden, "velocity", stop);
     for (size_t i = 0; i < histories.size(); ++i) {
       const Span& span = plan.step.spans[i];
       histories[i]->Record(ops, workspace, hidden.Rows(span.first_row, span.rows - span.lead),

@@ -43,6 +43,11 @@ void Ops::BeginStep(const Step& step) {
   DoBeginStep(step_);
 }
 
+Tensor Ops::Replay(const ReplayKey& key, const std::function<Tensor()>& body) {
+  CHECK(!tracing());
+  return DoReplay(key, body);
+}
+
 void Ops::Embed(const Tensor& y, const Weight& table, std::span<const int32_t> ids) {
   CheckIds(y, table, ids);
   DoEmbed(y, table, ids, /*add=*/false);

@@ -8,6 +8,7 @@
 #ifndef BAGEL_TENSOR_OPS_H_
 #define BAGEL_TENSOR_OPS_H_
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -92,6 +93,19 @@ class Ops {
   void BeginStep(const Step& step);
   const Step& step() const { return step_; }
 
+  // What distinguishes one sequence of ops from another: the memory it works on and its shape.
+  struct ReplayKey {
+    const void* memory = nullptr;
+    const void* cache = nullptr;
+    int64_t rows = 0;
+    auto operator<=>(const ReplayKey&) const = default;
+  };
+  // Runs `body`, which calls the same ops on the same memory whenever `key` is the same, and
+  // returns its result. Steps may differ in all that BeginStep tells of them but the rows of their
+  // spans. A device may record what `body` calls and repeat that instead: `body` calls nothing but
+  // ops that stay on the device.
+  Tensor Replay(const ReplayKey& key, const std::function<Tensor()>& body);
+
   // ---- Rows in and out ----
 
   // y[r] = table[ids[r]]; ids are host memory, each in [0, table.out). y: [rows, table.in]. The
@@ -173,6 +187,7 @@ class Ops {
 
  private:
   virtual void DoBeginStep(const Step&) {}
+  virtual Tensor DoReplay(const ReplayKey&, const std::function<Tensor()>& body) { return body(); }
   virtual void DoEmbed(const Tensor& y, const Weight& table, std::span<const int32_t> ids,
                        bool add) = 0;
   virtual void DoLinear(const Tensor& y, const Tensor& x, const Weight& weight, bool add) = 0;

@@ -1,0 +1,45 @@
+// Sequences of ops recorded as CUDA graphs: a decode step is some hundred short kernels, and
+// launching them one by one takes longer than they do.
+#ifndef BAGEL_CUDA_RECORDINGS_H_
+#define BAGEL_CUDA_RECORDINGS_H_
+
+#include <cuda_runtime.h>
+
+#include <functional>
+#include <map>
+
+#include "cuda/context.h"
+#include "tensor/ops.h"
+
+namespace bagel {
+
+class Recordings {
+ public:
+  explicit Recordings(CudaContext& context) : context_(context) {}
+  ~Recordings() { Clear(); }
+  Recordings(const Recordings&) = delete;
+  Recordings& operator=(const Recordings&) = delete;
+
+  // The first time `body` runs as it is, which lets buffers grow; the second time it is recorded.
+  // See Ops::Replay.
+  Tensor Run(const Ops::ReplayKey& key, const std::function<Tensor()>& body);
+  // Must be called when memory that a recording may refer to is given back or moves; the context's
+  // scratch memory is looked after.
+  void Clear();
+
+ private:
+  struct Recording {
+    cudaGraphExec_t graph = nullptr;  // null before the second time
+    Tensor result;
+  };
+
+  void Record(Recording& recording, const std::function<Tensor()>& body);
+
+  CudaContext& context_;
+  const void* scratch_ = nullptr;  // that the recordings use
+  std::map<Ops::ReplayKey, Recording> recordings_;
+};
+
+}  // namespace bagel
+
+#endif  // BAGEL_CUDA_RECORDINGS_H_
