@@ -78,29 +78,33 @@ TARGET_AVX512 inline void Transpose16x16(__m512i rows[16]) {
   }
 }
 
-constexpr int kDotRows = 12;
+// Rows of w multiplied at once: half a tile of RowsBF16::Tiled.
+constexpr int kDotRows = 8;
+// Packed columns of one block stay in the first-level cache while all rows of w pass by.
+constexpr int64_t kDotKBlock = 256;
 
-template <int kRowCount>
-TARGET_BF16 inline void DotRows(const RowsBF16& w, int64_t first, int64_t k, const uint16_t* packed,
-                                float* c, int64_t c_stride, bool accumulate) {
-  const uint16_t* rows[kRowCount];
-  for (int r = 0; r < kRowCount; ++r) rows[r] = w.data + w.Offset(first + r, 0);
+// kRowCount rows of one tile that lie kRowStride values apart, 0 where only the caller knows.
+template <int kRowCount, int64_t kRowStride>
+TARGET_BF16 inline void DotRows(const uint16_t* w, int64_t row_stride, int64_t block_stride,
+                                int64_t k, const uint16_t* packed, float* c, int64_t c_stride,
+                                bool accumulate) {
+  const int64_t distance = kRowStride == 0 ? row_stride : kRowStride;
   __m512 sums[kRowCount][2];
   for (int r = 0; r < kRowCount; ++r) {
     for (int v = 0; v < 2; ++v)
       sums[r][v] = accumulate ? _mm512_loadu_ps(c + r * c_stride + v * 16) : _mm512_setzero_ps();
   }
-  for (int64_t pair = 0; pair < k / 2; ++pair) {
-    const int64_t offset = pair / 16 * w.block_stride + pair % 16 * 2;
-    const uint16_t* columns = packed + pair * 2 * kGroup;
-    const auto x0 = reinterpret_cast<__m512bh>(_mm512_loadu_si512(columns));
-    const auto x1 = reinterpret_cast<__m512bh>(_mm512_loadu_si512(columns + kGroup));
-    for (int r = 0; r < kRowCount; ++r) {
-      int32_t two;
-      __builtin_memcpy(&two, rows[r] + offset, sizeof(two));
-      const auto factor = reinterpret_cast<__m512bh>(_mm512_set1_epi32(two));
-      sums[r][0] = _mm512_dpbf16_ps(sums[r][0], factor, x0);
-      sums[r][1] = _mm512_dpbf16_ps(sums[r][1], factor, x1);
+  for (int64_t block = 0; block < k; block += 32, w += block_stride) {
+    for (int64_t i = 0; i < 32; i += 2, packed += 2 * kGroup) {
+      const auto x0 = reinterpret_cast<__m512bh>(_mm512_loadu_si512(packed));
+      const auto x1 = reinterpret_cast<__m512bh>(_mm512_loadu_si512(packed + kGroup));
+      for (int r = 0; r < kRowCount; ++r) {
+        int32_t two;
+        __builtin_memcpy(&two, w + r * distance + i, sizeof(two));
+        const auto factor = reinterpret_cast<__m512bh>(_mm512_set1_epi32(two));
+        sums[r][0] = _mm512_dpbf16_ps(sums[r][0], factor, x0);
+        sums[r][1] = _mm512_dpbf16_ps(sums[r][1], factor, x1);
+      }
     }
   }
   for (int r = 0; r < kRowCount; ++r) {
@@ -108,13 +112,35 @@ TARGET_BF16 inline void DotRows(const RowsBF16& w, int64_t first, int64_t k, con
   }
 }
 
+template <int64_t kRowStride>
+TARGET_BF16 void MultiplyRowsAvx512(const RowsBF16& w, int64_t first, int64_t n, int64_t k,
+                                    const uint16_t* packed, float* c, int64_t c_stride,
+                                    bool accumulate) {
+  for (int64_t begin = 0; begin < k; begin += kDotKBlock) {
+    const int64_t count = std::min(kDotKBlock, k - begin);
+    const uint16_t* columns = packed + begin * kGroup;
+    const bool add = accumulate || begin > 0;
+    int64_t row = first;
+    for (; row + kDotRows <= n; row += kDotRows)
+      DotRows<kDotRows, kRowStride>(w.data + w.Offset(row, begin), w.row_stride, w.block_stride,
+                                    count, columns, c + row * c_stride, c_stride, add);
+    for (; row < n; ++row)
+      DotRows<1, kRowStride>(w.data + w.Offset(row, begin), w.row_stride, w.block_stride, count,
+                             columns, c + row * c_stride, c_stride, add);
+  }
+}
+
+// `first` is a multiple of 8. Tiles and rows of 128 values, which is what most products read, have
+// their own code, in which the rows' addresses are constants.
 TARGET_BF16 void MultiplyAvx512(const RowsBF16& w, int64_t first, int64_t n, int64_t k,
                                 const uint16_t* packed, float* c, int64_t c_stride,
                                 bool accumulate) {
-  int64_t row = first;
-  for (; row + kDotRows <= n; row += kDotRows)
-    DotRows<kDotRows>(w, row, k, packed, c + row * c_stride, c_stride, accumulate);
-  for (; row < n; ++row) DotRows<1>(w, row, k, packed, c + row * c_stride, c_stride, accumulate);
+  if (w.row_stride == 32)
+    MultiplyRowsAvx512<32>(w, first, n, k, packed, c, c_stride, accumulate);
+  else if (w.row_stride == 128)
+    MultiplyRowsAvx512<128>(w, first, n, k, packed, c, c_stride, accumulate);
+  else
+    MultiplyRowsAvx512<0>(w, first, n, k, packed, c, c_stride, accumulate);
 }
 
 struct alignas(64) TileConfig {

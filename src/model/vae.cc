@@ -70,6 +70,9 @@ class Painter {
       if (level.resample.out == 0) continue;
       height = sampling == ConvSampling::kUp ? 2 * height : height / 2;
       width = sampling == ConvSampling::kUp ? 2 * width : width / 2;
+      const int64_t whole = height * width * level.resample.out;
+      if (sampling == ConvSampling::kUp && 2 * whole * kFloatBytes <= bands.whole_bytes)
+        size = std::max(size, whole);
     }
     if (sampling == ConvSampling::kDown) add(coder.mid1, kMidPlanes);
     return size;
@@ -138,6 +141,7 @@ class Painter {
  private:
   static constexpr int64_t kTaps = 9;
   static constexpr int64_t kShiftRows = 2;
+  static constexpr int64_t kFloatBytes = sizeof(float);
 
   static int64_t BandRows(const VaeBands& bands, int64_t width) {
     return std::max<int64_t>(1, bands.pixels / width);

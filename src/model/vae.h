@@ -16,6 +16,9 @@ namespace bagel {
 struct VaeBands {
   int64_t pixels = 8192;       // of one band, rounded down to rows, at least one
   bool stream_always = false;  // in bands even where there is room
+  // An enlarged picture of which both planes take no more is made room for: three times it would
+  // be computed in bands.
+  int64_t whole_bytes = int64_t{1} << 30;
 };
 
 // Pixels [height * width, 3], -1 to 1 -> moments [latent pixels, 2 * latent channels]: the means,
