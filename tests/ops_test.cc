@@ -331,6 +331,33 @@ TEST_P(OpsTest, RowOpsOfLargeValues) {
   });
 }
 
+TEST_P(OpsTest, SwiGluLinearAdd) {
+  const Matrix gate(3, 1000, 1), up(3, 1000, 2);
+  const StoredWeight stored(WeightFormat::kBF16, 65, 1000, 3);
+  CompareF32(Matrix(3, 65, 4), GetParam().product_bound, "small", [&](Placed& on, const Tensor& y) {
+    on.ops().SwiGluLinearAdd(y, on.Put(gate), on.Put(up), on.Put(stored));
+  });
+}
+
+// Qwen2.5's residual stream passes 1e5, and the product of gate and up passes what f16 holds.
+TEST_P(OpsTest, LargeActivations) {
+  const Matrix gate(4, 1024, 1, 300), up(4, 1024, 2, 300), residual(4, 65, 3, 20000);
+  const StoredWeight stored(WeightFormat::kBF16, 65, 1024, 4);
+  const auto fused = [&](Placed& on, const Tensor& y) {
+    on.ops().SwiGluLinearAdd(y, on.Put(gate), on.Put(up), on.Put(stored));
+  };
+  CompareF32(residual, 0.01, "fused", fused);
+  if (GetParam().type != DType::kF16) return;
+  // The same without care.
+  Placed careful(*device_, DType::kF16), naive(*device_, DType::kF16);
+  const Tensor y = careful.Put(residual, DType::kF32), z = naive.Put(residual, DType::kF32);
+  fused(careful, y);
+  const Tensor product = naive.Put(gate);
+  naive.ops().SwiGlu(product, product, naive.Put(up));
+  naive.ops().LinearAdd(z, product, naive.Put(stored));
+  EXPECT_GT(RelativeError(naive.Values(z), careful.Values(y)), 0.01);
+}
+
 TEST_P(OpsTest, HeadNormRope) {
   Step step;
   step.positions = {0, 1, 1, 7, 4000, 31999};

@@ -9,14 +9,15 @@ namespace {
 // One warp a value of the result.
 template <typename Y, typename X, typename Values>
 __global__ void LinearKernel(View<Y> y, View<const X> x, Values weight,
-                             const float* __restrict__ bias, int in, int out, bool add) {
+                             const float* __restrict__ bias, int in, int out, bool add,
+                             float scale) {
   const int column = static_cast<int>((blockIdx.x * blockDim.x + threadIdx.x) / 32);
   if (column >= out) return;  // the whole warp
   const int64_t row = blockIdx.y;
   float sum = 0;
   for (int i = static_cast<int>(threadIdx.x % 32); i < in; i += 32)
     sum += weight(column, i) * ToFloat(*x.At(row, i));
-  sum = WarpSum(sum);
+  sum = WarpSum(sum) * scale;
   if (threadIdx.x % 32 != 0) return;
   if (bias != nullptr) sum += bias[column];
   Y* to = y.At(row, column);
@@ -25,7 +26,8 @@ __global__ void LinearKernel(View<Y> y, View<const X> x, Values weight,
 
 }  // namespace
 
-void CudaLinear::Run(const Tensor& y, const Tensor& x, const Weight& weight, bool add) {
+void CudaLinear::Run(const Tensor& y, const Tensor& x, const Weight& weight, bool add,
+                     float scale) {
   constexpr unsigned kThreads = 256, kWarps = kThreads / 32;
   constexpr int64_t kMaxRows = 32768;
   WithWeightValues(weight, [&](auto values) {
@@ -40,7 +42,8 @@ void CudaLinear::Run(const Tensor& y, const Tensor& x, const Weight& weight, boo
                           static_cast<unsigned>(rows));
           Launch(context_.stream(), {grid, dim3(kThreads)}, LinearKernel<Y, X, Values>,
                  ViewOf<Y>(y.Rows(first, rows)), ViewOf<const X>(x.Rows(first, rows)), values,
-                 weight.bias, static_cast<int>(weight.in), static_cast<int>(weight.out), add);
+                 weight.bias, static_cast<int>(weight.in), static_cast<int>(weight.out), add,
+                 scale);
         }
       });
     });

@@ -12,9 +12,9 @@ class CudaLinear {
  public:
   explicit CudaLinear(CudaContext& context) : context_(context) {}
 
-  // y = x W^T + bias, or y += that. x: f16 or f32 [rows, W.in], y: f16 or f32 [rows, W.out]; an f32
-  // x is multiplied as f16. Sums are f32; an f16 result saturates at 65504.
-  void Run(const Tensor& y, const Tensor& x, const Weight& weight, bool add);
+  // y = scale * x W^T + bias, or y += that. x: f16 or f32 [rows, W.in], y: f16 or f32 [rows,
+  // W.out]; an f32 x is multiplied as f16. Sums are f32; an f16 result saturates at 65504.
+  void Run(const Tensor& y, const Tensor& x, const Weight& weight, bool add, float scale = 1.0f);
 
  private:
   CudaContext& context_;

@@ -127,6 +127,7 @@ template <typename Y, typename X>
 struct SwiGlu {
   View<Y> y;
   View<const X> gate, up;
+  float factor;
 
   template <int N>
   __device__ void Apply(int64_t row, int64_t column) const {
@@ -134,7 +135,7 @@ struct SwiGlu {
     LoadValues<N>(gate.At(row, column), gates);
     LoadValues<N>(up.At(row, column), ups);
 #pragma unroll
-    for (int i = 0; i < N; ++i) gates[i] = SiluOf(gates[i]) * ups[i];
+    for (int i = 0; i < N; ++i) gates[i] = SiluOf(gates[i]) * ups[i] * factor;
     StoreValues<N>(y.At(row, column), gates);
   }
 };
@@ -221,13 +222,14 @@ void CudaGeluTanh(cudaStream_t stream, const Tensor& x) { ApplyInPlace(stream, x
 
 void CudaSilu(cudaStream_t stream, const Tensor& x) { ApplyInPlace(stream, x, Silu{}); }
 
-void CudaSwiGlu(cudaStream_t stream, const Tensor& y, const Tensor& gate, const Tensor& up) {
+void CudaSwiGlu(cudaStream_t stream, const Tensor& y, const Tensor& gate, const Tensor& up,
+                float factor) {
   CHECK(gate.dtype == up.dtype);
   WithTypes(y, gate, [&](auto y_type, auto x_type) {
     using Y = decltype(y_type);
     using X = decltype(x_type);
     ForElements(stream, y.rows, y.cols, InEights(y) && InEights(gate) && InEights(up),
-                SwiGlu<Y, X>{ViewOf<Y>(y), ViewOf<const X>(gate), ViewOf<const X>(up)});
+                SwiGlu<Y, X>{ViewOf<Y>(y), ViewOf<const X>(gate), ViewOf<const X>(up), factor});
   });
 }
 

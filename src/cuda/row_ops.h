@@ -15,7 +15,9 @@ void CudaLayerNorm(cudaStream_t stream, const Tensor& y, const Tensor& x, const 
                    const float* bias, float eps);
 void CudaGeluTanh(cudaStream_t stream, const Tensor& x);
 void CudaSilu(cudaStream_t stream, const Tensor& x);
-void CudaSwiGlu(cudaStream_t stream, const Tensor& y, const Tensor& gate, const Tensor& up);
+// y = factor * silu(gate) * up.
+void CudaSwiGlu(cudaStream_t stream, const Tensor& y, const Tensor& gate, const Tensor& up,
+                float factor = 1.0f);
 // y = keep * y + factor * x. With keep = 0, y need not hold numbers.
 void CudaBlend(cudaStream_t stream, const Tensor& y, const Tensor& x, float keep, float factor);
 void CudaScaleShift(cudaStream_t stream, const Tensor& y, const Tensor& x, const Tensor& factors);

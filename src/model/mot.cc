@@ -24,8 +24,7 @@ void MlpForward(Ops& ops, Workspace& workspace, const LlmConfig& config, const E
     ops.RmsNorm(x, rows, expert.post_attention_norm, config.rms_eps);
     ops.Linear(gate, x, expert.gate);
     ops.Linear(up, x, expert.up);
-    ops.SwiGlu(gate, gate, up);
-    ops.LinearAdd(rows, gate, expert.down);
+    ops.SwiGluLinearAdd(rows, gate, up, expert.down);
   }
 }
 

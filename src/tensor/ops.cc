@@ -89,6 +89,19 @@ void Ops::SwiGlu(const Tensor& y, const Tensor& gate, const Tensor& up) {
   DoSwiGlu(y, gate, up);
 }
 
+void Ops::SwiGluLinearAdd(const Tensor& y, const Tensor& gate, const Tensor& up,
+                          const Weight& weight) {
+  CHECK(SameShape(gate, up) && gate.cols == weight.in);
+  CHECK(y.rows == gate.rows && y.cols == weight.out && y.dtype == DType::kF32);
+  if (y.rows > 0) DoSwiGluLinearAdd(y, gate, up, weight);
+}
+
+void Ops::DoSwiGluLinearAdd(const Tensor& y, const Tensor& gate, const Tensor& up,
+                            const Weight& weight) {
+  SwiGlu(gate, gate, up);
+  LinearAdd(y, gate, weight);
+}
+
 void Ops::HeadNormRope(const Tensor& x, const float* weight, int64_t head_dim, float eps,
                        float theta, int64_t first_row) {
   CHECK(head_dim > 0 && head_dim % 2 == 0 && x.cols % head_dim == 0);

@@ -134,6 +134,10 @@ class Ops {
   void Silu(const Tensor& x);
   // y = silu(gate) * up, silu(g) = g / (1 + exp(-g)). y may be gate or up.
   void SwiGlu(const Tensor& y, const Tensor& gate, const Tensor& up);
+  // y += (silu(gate) * up) W^T + bias, y being the f32 residual stream; gate is overwritten. The
+  // default is SwiGlu and LinearAdd; a device whose activations are f16 keeps a product beyond
+  // their range, which Qwen2.5 has on some tokens.
+  void SwiGluLinearAdd(const Tensor& y, const Tensor& gate, const Tensor& up, const Weight& weight);
 
   // y = x, from one floating-point type (f32, or the device's KvType) to another.
   void Copy(const Tensor& y, const Tensor& x);
@@ -203,6 +207,8 @@ class Ops {
   virtual void DoGroupMoments(const Tensor& y, const Tensor& x, int64_t groups) = 0;
   virtual void DoScaleShift(const Tensor& y, const Tensor& x, const Tensor& factors) = 0;
   virtual void DoSwiGlu(const Tensor& y, const Tensor& gate, const Tensor& up) = 0;
+  virtual void DoSwiGluLinearAdd(const Tensor& y, const Tensor& gate, const Tensor& up,
+                                 const Weight& weight);
   virtual void DoHeadNormRope(const Tensor& x, const float* weight, int64_t head_dim, float eps,
                               float theta, int64_t first_row) = 0;
   virtual void DoKvAppend(const KvLayer& cache, const Tensor& k, const Tensor& v) = 0;
