@@ -46,6 +46,21 @@ TEST(OriginAllowed, TakesThisMachineAndListedOnes) {
   EXPECT_FALSE(OriginAllowed(options, "http://page.example", "h"));
 }
 
+TEST(KeyAllowed, AsksForTheKeyWhereThereIsOne) {
+  GuardOptions options;
+  EXPECT_TRUE(KeyAllowed(options, "/look", ""));
+  options.api_key = "secret";
+  options.open_paths = {"/healthz"};
+  EXPECT_TRUE(KeyAllowed(options, "/healthz", ""));
+  EXPECT_TRUE(KeyAllowed(options, "/look", "Bearer secret"));
+  EXPECT_TRUE(KeyAllowed(options, "/look", "bearer secret"));
+  for (const char* wrong : {"", "secret", "Bearer", "Bearer ", "Bearer secre", "Bearer secrets",
+                            "Bearer  secret", "Basic secret", "Bearer SECRET"}) {
+    EXPECT_FALSE(KeyAllowed(options, "/look", wrong)) << wrong;
+  }
+  EXPECT_FALSE(KeyAllowed(options, "/healthz/", ""));
+}
+
 TEST(CorsHeaders, EchoesTheOriginOrAStar) {
   GuardOptions options;
   EXPECT_EQ(CorsHeaders(options, "http://h", "h", false), "");

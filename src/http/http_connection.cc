@@ -179,8 +179,14 @@ int Connection::Gate(const Message& message, HttpReply::Frame& frame, const Rout
   if (!expect.empty() && !beast::iequals(message[http::field::expect], "100-continue")) {
     return 417;
   }
+  const std::string_view path = target.substr(0, target.find('?'));
+  if (message.count(http::field::authorization) > 1 ||
+      !KeyAllowed(guard, path, View(message[http::field::authorization]))) {
+    frame.extra_headers += "WWW-Authenticate: Bearer\r\n";
+    return 401;
+  }
   const Router::Match match =
-      context_.router.Find(View(message.method_string()), target.substr(0, target.find('?')));
+      context_.router.Find(View(message.method_string()), path);
   *route = match.route;
   if (match.route == nullptr) {
     return match.path_known ? 405 : 404;

@@ -126,6 +126,26 @@ bool OriginAllowed(const GuardOptions& options, std::string_view origin, std::st
       [&](const std::string& allowed) { return MatchesPattern(Lower(allowed), lower); });
 }
 
+bool KeyAllowed(const GuardOptions& options, std::string_view path,
+                std::string_view authorization) {
+  const auto& open = options.open_paths;
+  if (options.api_key.empty() || std::find(open.begin(), open.end(), path) != open.end()) {
+    return true;
+  }
+  constexpr std::string_view kScheme = "bearer ";
+  if (Lower(authorization.substr(0, kScheme.size())) != kScheme) {
+    return false;
+  }
+  const std::string_view given = authorization.substr(kScheme.size());
+  const std::string_view key = options.api_key;
+  unsigned different = given.size() == key.size() ? 0 : 1;
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    const char c = i < given.size() ? given[i] : '\0';
+    different |= static_cast<unsigned char>(c) ^ static_cast<unsigned char>(key[i]);
+  }
+  return different == 0;
+}
+
 std::string CorsHeaders(const GuardOptions& options, std::string_view origin, std::string_view host,
                         bool preflight) {
   if (IsSameOrigin(Lower(origin), host)) {

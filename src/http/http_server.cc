@@ -217,6 +217,9 @@ void HttpServer::Impl::Stop() {
     self->acceptor_.close(ignored);
     self->pause_.cancel();
     self->ForEach([](Connection& connection) { connection.Stop(false); });
+    if (self->context_.options.on_stop) {
+      self->context_.options.on_stop();
+    }
     self->drain_.expires_after(self->context_.options.limits.drain_deadline);
     self->drain_.async_wait([weak = std::weak_ptr(self)](const error_code& error) {
       const std::shared_ptr<Impl> server = weak.lock();

@@ -24,6 +24,8 @@ struct ServerOptions {
   // The body of an error of the server's own (too large, busy), and its type.
   std::function<std::string(std::string_view message)> error_body;
   std::string error_type = "application/json; charset=utf-8";
+  // Called once when the server begins to stop, so that endless replies end. It may not wait.
+  std::function<void()> on_stop;
 };
 
 class HttpServer {

@@ -18,6 +18,7 @@ std::string PlainText(int status) {
     case 405:
       return "405 method not allowed";
     case 400:
+    case 401:
     case 417:
     case 431:
       return std::to_string(status) + " " + ReasonPhrase(status);
