@@ -1,5 +1,5 @@
 #include "cuda/launch.h"
-#include "cuda/linear.h"
+#include "cuda/linear_plain.h"
 #include "cuda/values.cuh"
 #include "cuda/weight_values.cuh"
 
@@ -26,8 +26,8 @@ __global__ void LinearKernel(View<Y> y, View<const X> x, Values weight,
 
 }  // namespace
 
-void CudaLinear::Run(const Tensor& y, const Tensor& x, const Weight& weight, bool add,
-                     float scale) {
+void LinearPlain(cudaStream_t stream, const Tensor& y, const Tensor& x, const Weight& weight,
+                 bool add, float scale) {
   constexpr unsigned kThreads = 256, kWarps = kThreads / 32;
   constexpr int64_t kMaxRows = 32768;
   WithWeightValues(weight, [&](auto values) {
@@ -40,7 +40,7 @@ void CudaLinear::Run(const Tensor& y, const Tensor& x, const Weight& weight, boo
           const int64_t rows = y.rows - first < kMaxRows ? y.rows - first : kMaxRows;
           const dim3 grid((static_cast<unsigned>(y.cols) + kWarps - 1) / kWarps,
                           static_cast<unsigned>(rows));
-          Launch(context_.stream(), {grid, dim3(kThreads)}, LinearKernel<Y, X, Values>,
+          Launch(stream, {grid, dim3(kThreads)}, LinearKernel<Y, X, Values>,
                  ViewOf<Y>(y.Rows(first, rows)), ViewOf<const X>(x.Rows(first, rows)), values,
                  weight.bias, static_cast<int>(weight.in), static_cast<int>(weight.out), add,
                  scale);
