@@ -18,7 +18,7 @@ if(BAGEL_GPU AND BAGEL_CUDA_WHEELS)
     set(architectures ${BAGEL_CUDA_ARCHITECTURES})
   endif()
   set(BAGEL_CUDA_COMPILER ${BAGEL_CLANG} -x cuda --cuda-path=${BAGEL_CUDA_WHEELS}
-    -Wno-unknown-cuda-version -fPIC -Wall -Wextra -Wshadow -Wconversion -Werror
+    -isystem ${BAGEL_CUDA_INCLUDE} -Wno-unknown-cuda-version -fPIC -Wall -Wextra -Wshadow -Wconversion -Werror
     --no-cuda-include-ptx=all --cuda-include-ptx=sm_70)
   foreach(architecture ${architectures})
     list(APPEND BAGEL_CUDA_COMPILER --offload-arch=sm_${architecture})
@@ -50,6 +50,14 @@ elseif(BAGEL_GPU)
   endif()
 endif()
 
+# Both compilers must read the same headers: an older or newer CUDA in /usr/local/include would give
+# them different ideas of what lies where.
+if(BAGEL_CUDA_COMPILER)
+  file(STRINGS ${BAGEL_CUDA_INCLUDE}/cuda_runtime_api.h version REGEX "#define CUDART_VERSION")
+  string(REGEX MATCH "[0-9]+" version "${version}")
+  set(BAGEL_CUDART_VERSION ${version})
+endif()
+
 # Compiles `sources` (.cu) and puts the object files into the variable OBJECTS.
 function(bagel_cuda_objects OBJECTS)
   set(objects)
@@ -58,7 +66,7 @@ function(bagel_cuda_objects OBJECTS)
     add_custom_command(
       OUTPUT ${object}
       COMMAND ${CCACHE} ${BAGEL_CUDA_COMPILER} -std=c++20 -O3 -I${PROJECT_SOURCE_DIR}/src
-        -MD -MF ${object}.d -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
+        -DBAGEL_CUDART_VERSION=${BAGEL_CUDART_VERSION} -MD -MF ${object}.d -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
       DEPENDS ${source}
       DEPFILE ${object}.d
       COMMENT "Building CUDA object ${source}"

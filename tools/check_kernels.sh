@@ -10,7 +10,7 @@ export CCACHE
 compile() {
   local source=$1 name common
   name="build/kernels/$(basename "$source" .cu)"
-  common=(-x cuda --cuda-path=build/cuda -std=c++20 -O3 -Isrc -c "$source" -Wall -Wextra -Wshadow
+  common=(-x cuda --cuda-path=build/cuda -isystem build/cuda/include -std=c++20 -O3 -Isrc -c "$source" -Wall -Wextra -Wshadow
     -Wconversion -Werror -Wno-unknown-cuda-version)
   $CCACHE clang++-19 "${common[@]}" -fPIC --no-cuda-include-ptx=all --offload-arch=sm_75 \
     --offload-arch=sm_80 --offload-arch=sm_86 --offload-arch=sm_90a -o "$name.o"

@@ -50,13 +50,16 @@ CudaContext::CudaContext(int index, bool as_volta) : as_volta_(as_volta) {
                 "device cuda:" + std::to_string(index) + ": there " +
                     (count == 1 ? "is 1 GPU" : "are " + std::to_string(count) + " GPUs") +
                     VisibleDevices() + ", numbered from 0");
-  CUDA_CHECK(cudaGetDeviceProperties(&properties_, index));
-  const int found = 10 * properties_.major + properties_.minor;
+  cudaDeviceProp properties{};
+  CUDA_CHECK(cudaGetDeviceProperties(&properties, index));
+  const int found = 10 * properties.major + properties.minor;
   if (found < kOldestCapability)
     throw Error(ErrorKind::kUnsupported,
-                "device cuda:" + std::to_string(index) + ": " + properties_.name +
-                    " has compute capability " + std::to_string(properties_.major) + "." +
-                    std::to_string(properties_.minor) + ", 7.0 or newer is needed");
+                "device cuda:" + std::to_string(index) + ": " + properties.name +
+                    " has compute capability " + std::to_string(properties.major) + "." +
+                    std::to_string(properties.minor) + ", 7.0 or newer is needed");
+  device_name_ = properties.name;
+  multiprocessors_ = properties.multiProcessorCount;
   capability_ = as_volta ? kOldestCapability : found;
   CUDA_CHECK(cudaSetDevice(index));
   CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
@@ -68,7 +71,7 @@ CudaContext::~CudaContext() {
 }
 
 std::string CudaContext::Name() const {
-  return std::string(properties_.name) + ", sm_" + std::to_string(capability_);
+  return device_name_ + ", sm_" + std::to_string(capability_);
 }
 
 void* CudaContext::Scratch(size_t bytes) {

@@ -25,7 +25,7 @@ class CudaContext {
   std::string Name() const;
   // Which code to take: 10 * major + minor of the device, or 70.
   int capability() const { return capability_; }
-  int multiprocessors() const { return properties_.multiProcessorCount; }
+  int multiprocessors() const { return multiprocessors_; }
   bool own_kernels_only() const { return as_volta_; }
   cudaStream_t stream() const { return stream_; }
 
@@ -40,7 +40,8 @@ class CudaContext {
   void Wait() const;
 
  private:
-  cudaDeviceProp properties_{};
+  std::string device_name_;
+  int multiprocessors_ = 0;
   int capability_ = 0;
   bool as_volta_;
   bool recording_ = false;

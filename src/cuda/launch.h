@@ -7,6 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#ifdef BAGEL_CUDART_VERSION
+static_assert(CUDART_VERSION == BAGEL_CUDART_VERSION, "CUDA headers of another version");
+#endif
+
 namespace bagel {
 
 // What the host asked for last. A kernel's own failure shows up later than that, with the next call
