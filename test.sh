@@ -55,6 +55,9 @@ evaluate() {
 }
 
 install_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+for package in "${TEST_FILES[@]}"; do
+  unpack_package "$package"
+done
 build release
 
 summary="$(mktemp)"

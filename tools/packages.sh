@@ -32,6 +32,9 @@ DEMO_PACKAGES=(curl jq)
 # To build and run the tests.
 TEST_PACKAGES=(curl jq libgmock-dev libgtest-dev python3)
 
+# Whose files the tests read: photographs.
+TEST_FILES=(python3-skimage)
+
 # To check format and style.
 CHECK_PACKAGES=(clang-format-14 clang-tidy-14 git)
 
@@ -57,4 +60,20 @@ install_packages() {
   "${sudo[@]}" apt-get update -qq
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# unpack_package NAME: the files of a package below build/packages/NAME, without installing it and
+# what it depends on.
+unpack_package() {
+  local folder="build/packages/$1" download
+  if [[ -d "$folder" ]]; then
+    return
+  fi
+  echo "unpacking: $1"
+  download="$(mktemp -d)"
+  (cd "$download" && apt-get download -qq "$1" 2>/dev/null)
+  mkdir -p build/packages
+  dpkg-deb -x "$download"/"$1"_*.deb "$folder.part"
+  mv "$folder.part" "$folder"
+  rm -r "$download"
 }

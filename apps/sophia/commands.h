@@ -5,4 +5,10 @@
 
 #include <CLI/CLI.hpp>
 
+namespace bagel {
+
+void AddFaces(CLI::App& app);
+
+}  // namespace bagel
+
 #endif  // BAGEL_APPS_SOPHIA_COMMANDS_H_

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <opencv2/core/utils/logger.hpp>
 
 #include "base/error.h"
 #include "commands.h"
@@ -19,6 +20,7 @@ int Run(int argc, char** argv) {
   app.set_version_flag("--version", "sophia " BAGEL_VERSION);
   app.require_subcommand(1);
   app.get_formatter()->column_width(30);
+  bagel::AddFaces(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -35,6 +37,8 @@ int Run(int argc, char** argv) {
 int main(int argc, char** argv) {
   // A reader that goes away is an error of the write, not the end of the program.
   std::signal(SIGPIPE, SIG_IGN);
+  // What goes wrong is said by an Error, once.
+  cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
   try {
     return Run(argc, argv);
   } catch (const bagel::Error& error) {
