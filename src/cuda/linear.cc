@@ -1,5 +1,6 @@
 #include "cuda/linear.h"
 
+#include "cuda/gemm.h"
 #include "cuda/gemv.h"
 #include "cuda/linear_plain.h"
 #include "cuda/row_ops.h"
@@ -22,6 +23,7 @@ void CudaLinear::Run(const Tensor& y, const Tensor& x, const Weight& weight, boo
                      float scale) {
   const Tensor input = AsF16(context_, x);
   if (GemvTakes(input, weight)) return Gemv(context_, y, input, weight, add, scale);
+  if (GemmTakes(input, weight)) return Gemm(context_.stream(), y, input, weight, add, scale);
   LinearPlain(context_.stream(), y, x, weight, add, scale);
 }
 

@@ -1,0 +1,136 @@
+// Where a product's values come from, see gemm.cuh: tensors and weights.
+#ifndef BAGEL_CUDA_GEMM_SOURCES_CUH_
+#define BAGEL_CUDA_GEMM_SOURCES_CUH_
+
+#include <cuda_fp16.h>
+
+#include "cuda/weight_chunks.cuh"
+#include "tensor/weight.h"
+
+namespace bagel {
+
+// Rows of f16, whose columns are a multiple of eight and 16-byte aligned.
+struct HalfSource {
+  static constexpr int kBlocks = 1;
+  const __half* data;
+  int64_t stride;
+  int rows, cols;
+
+  struct Raw {
+    uint4 bits[2];
+  };
+  __device__ void Prepare() const {}
+  __device__ __forceinline__ Raw Fetch(int row, int k) const {
+    Raw raw{};
+    if (row >= rows) return raw;
+    const auto* from = reinterpret_cast<const uint4*>(data + row * stride + k);
+    if (k < cols) raw.bits[0] = from[0];
+    if (k + 8 < cols) raw.bits[1] = from[1];
+    return raw;
+  }
+  __device__ __forceinline__ void Unpack(const Raw& raw, uint4 (&halves)[2]) const {
+    halves[0] = raw.bits[0];
+    halves[1] = raw.bits[1];
+  }
+};
+
+__device__ inline unsigned PackPair(float low, float high) {
+  const __half2 pair = __floats2half2_rn(low, high);
+  return *reinterpret_cast<const unsigned*>(&pair);
+}
+
+struct Int8Source {
+  static constexpr int kBlocks = 1;
+  const int8_t* data;
+  const __half* scales;
+  int rows, cols;
+
+  struct Raw {
+    uint4 bits;
+    float scale;
+  };
+  __device__ void Prepare() const {}
+  __device__ __forceinline__ Raw Fetch(int row, int k) const {
+    Raw raw{};
+    if (row >= rows || k >= cols) return raw;
+    const int64_t first = static_cast<int64_t>(row) * cols + k;
+    raw.bits = *reinterpret_cast<const uint4*>(data + first);
+    raw.scale = __half2float(scales[first / kInt8BlockSize]);
+    return raw;
+  }
+  __device__ __forceinline__ void Unpack(const Raw& raw, uint4 (&halves)[2]) const {
+    unsigned words[8];
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+      const float2 pair = Int8Chunks::Pair(raw.bits, i, nullptr);
+      words[i] = PackPair(pair.x * raw.scale, pair.y * raw.scale);
+    }
+    halves[0] = make_uint4(words[0], words[1], words[2], words[3]);
+    halves[1] = make_uint4(words[4], words[5], words[6], words[7]);
+  }
+};
+
+struct Nf4Source {
+  static constexpr int kBlocks = 2;
+  const uint8_t* data;
+  const float* map;
+  const float* absmax;
+  int rows, cols;
+
+  struct Raw {
+    uint2 bits;
+    float scale;
+  };
+  // The two levels of every byte.
+  __device__ static float2* Table() {
+    alignas(8) __shared__ float2 table[256];
+    return table;
+  }
+  __device__ void Prepare() const {
+    for (unsigned byte = threadIdx.x; byte < 256; byte += blockDim.x)
+      Table()[byte] = make_float2(map[byte >> 4], map[byte & 15u]);
+  }
+  __device__ __forceinline__ Raw Fetch(int row, int k) const {
+    Raw raw{};
+    if (row >= rows || k >= cols) return raw;
+    const int64_t first = static_cast<int64_t>(row) * cols + k;
+    raw.bits = *reinterpret_cast<const uint2*>(data + first / 2);
+    raw.scale = absmax[first / kNf4Block];
+    return raw;
+  }
+  __device__ __forceinline__ void Unpack(const Raw& raw, uint4 (&halves)[2]) const {
+    unsigned words[8];
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+      const unsigned byte = (i < 4 ? raw.bits.x : raw.bits.y) >> (8 * (i % 4)) & 255u;
+      const float2 pair = Table()[byte];
+      words[i] = PackPair(pair.x * raw.scale, pair.y * raw.scale);
+    }
+    halves[0] = make_uint4(words[0], words[1], words[2], words[3]);
+    halves[1] = make_uint4(words[4], words[5], words[6], words[7]);
+  }
+};
+
+// Calls body with the source of a weight for which InChunks holds.
+template <typename Body>
+void WithWeightSource(const Weight& weight, const Body& body) {
+  const auto out = static_cast<int>(weight.out), in = static_cast<int>(weight.in);
+  switch (weight.format) {
+    case WeightFormat::kF16:
+      return body(HalfSource{static_cast<const __half*>(weight.data), weight.in, out, in});
+    case WeightFormat::kInt8Block64:
+      return body(Int8Source{static_cast<const int8_t*>(weight.data),
+                             static_cast<const __half*>(weight.scales), out, in});
+    case WeightFormat::kNf4:
+      CHECK(weight.nf4.absmax != nullptr);
+      return body(Nf4Source{static_cast<const uint8_t*>(weight.data), weight.nf4.map,
+                            weight.nf4.absmax, out, in});
+    case WeightFormat::kF32:
+    case WeightFormat::kBF16:
+      CheckFailed(__FILE__, __LINE__, "a weight that was not placed");
+  }
+}
+
+}  // namespace bagel
+
+#endif  // BAGEL_CUDA_GEMM_SOURCES_CUH_
