@@ -23,12 +23,13 @@ Letterbox::Letterbox(const cv::Mat& source, cv::Size input, Place place) : sourc
 }
 
 cv::Rect2f Letterbox::ToSource(const cv::Rect2d& box) const {
-  const double left = std::max(0.0, (box.x - offset_.x) / scale_.x);
-  const double top = std::max(0.0, (box.y - offset_.y) / scale_.y);
-  const double right = std::min<double>(source_.width, (box.x + box.width - offset_.x) / scale_.x);
-  const double bottom =
-      std::min<double>(source_.height, (box.y + box.height - offset_.y) / scale_.y);
-  // Comparisons with what is not a number are false.
+  const double x = (box.x - offset_.x) / scale_.x;
+  const double y = (box.y - offset_.y) / scale_.y;
+  const double left = std::clamp<double>(x, 0, source_.width);
+  const double top = std::clamp<double>(y, 0, source_.height);
+  const double right = std::clamp<double>(x + box.width / scale_.x, 0, source_.width);
+  const double bottom = std::clamp<double>(y + box.height / scale_.y, 0, source_.height);
+  // What is not a number stays so in std::clamp, and comparisons with it are false.
   if (!(right > left && bottom > top)) {
     return {};
   }
