@@ -247,6 +247,20 @@ TEST_P(OpsTest, LinearOddSizes) {
   }
 }
 
+TEST_P(OpsTest, LinearManyRows) {
+  uint32_t seed = 50;
+  for (const WeightFormat format : kFormats) {
+    const StoredWeight stored(format, 150, 576, ++seed);
+    const Matrix x(300, 576, ++seed);
+    const double bound = GetParam().ProductBound(format, 300, 576);
+    Compare(Matrix(300, 150, ++seed), bound, WeightFormatName(format),
+            [&](Placed& on, const Tensor& y) { on.ops().Linear(y, on.Put(x), on.Put(stored)); });
+    CompareF32(
+        Matrix(300, 150, ++seed), bound, std::string(WeightFormatName(format)) + " add",
+        [&](Placed& on, const Tensor& y) { on.ops().LinearAdd(y, on.Put(x), on.Put(stored)); });
+  }
+}
+
 TEST_P(OpsTest, LinearRealSizes) {
   struct Shape {
     WeightFormat format;

@@ -16,6 +16,10 @@ bool GemmTakes(const Tensor& x, const Weight& weight);
 void Gemm(cudaStream_t stream, const Tensor& y, const Tensor& x, const Weight& weight, bool add,
           float scale);
 
+// Rows [first, first + count) of such a weight as dense f16 [count, in] at `values`.
+void UnpackWeight(cudaStream_t stream, void* values, const Weight& weight, int64_t first,
+                  int64_t count);
+
 }  // namespace bagel
 
 #endif  // BAGEL_CUDA_GEMM_H_

@@ -1,5 +1,7 @@
 #include "cuda/linear.h"
 
+#include <algorithm>
+
 #include "cuda/gemm.h"
 #include "cuda/gemv.h"
 #include "cuda/linear_plain.h"
@@ -8,23 +10,63 @@
 namespace bagel {
 namespace {
 
-// x as dense f16: itself or a copy in scratch memory.
-Tensor AsF16(CudaContext& context, const Tensor& x) {
-  if (x.dtype == DType::kF16) return x;
+// Bytes of a weight that are unpacked at once for cuBLAS.
+constexpr int64_t kSliceBytes = 64 << 20;
+// Rows from which unpacking a weight for cuBLAS is a small part of the product.
+constexpr int64_t kManyRows = 256;
+constexpr int kTuring = 75;
+
+// What x takes as f16, in units that keep what follows aligned; nothing where it is f16.
+size_t CopyBytes(const Tensor& x) {
+  constexpr size_t kAlignment = 256;
+  if (x.dtype == DType::kF16) return 0;
   const auto bytes = static_cast<size_t>(x.rows * x.cols) * sizeof(uint16_t);
-  const Tensor copy{context.Scratch(bytes), DType::kF16, x.rows, x.cols, x.cols};
-  CudaBlend(context.stream(), copy, x, 0.0f, 1.0f);
-  return copy;
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
 }  // namespace
 
+CudaLinear::CudaLinear(CudaContext& context) : context_(context) {
+  if (!context.own_kernels_only() && context.capability() >= kTuring)
+    cublas_ = Cublas::Load(context.stream());
+}
+
 void CudaLinear::Run(const Tensor& y, const Tensor& x, const Weight& weight, bool add,
                      float scale) {
-  const Tensor input = AsF16(context_, x);
+  const bool many = cublas_ != nullptr && x.rows >= kManyRows;
+  const size_t copy_bytes = CopyBytes(x);
+  Tensor input = x;
+  if (copy_bytes > 0 || many) {
+    void* memory =
+        context_.Scratch(copy_bytes + (many ? static_cast<size_t>(kSliceBytes) : size_t{0}));
+    if (copy_bytes > 0) {
+      input = {memory, DType::kF16, x.rows, x.cols, x.cols};
+      CudaBlend(context_.stream(), input, x, 0.0f, 1.0f);
+    }
+  }
   if (GemvTakes(input, weight)) return Gemv(context_, y, input, weight, add, scale);
-  if (GemmTakes(input, weight)) return Gemm(context_.stream(), y, input, weight, add, scale);
-  LinearPlain(context_.stream(), y, x, weight, add, scale);
+  if (!GemmTakes(input, weight)) return LinearPlain(context_.stream(), y, x, weight, add, scale);
+  if (many) return RunCublas(y, input, weight, add, scale, copy_bytes);
+  Gemm(context_.stream(), y, input, weight, add, scale);
+}
+
+void CudaLinear::RunCublas(const Tensor& y, const Tensor& x, const Weight& weight, bool add,
+                           float scale, size_t copy_bytes) {
+  if (weight.format == WeightFormat::kF16) {
+    cublas_->Multiply(y, x, weight.data, add, scale);
+  } else {
+    const int64_t row_bytes = weight.in * static_cast<int64_t>(sizeof(uint16_t));
+    const int64_t slice = std::max<int64_t>(1, kSliceBytes / row_bytes);
+    auto* values =
+        static_cast<char*>(context_.Scratch(copy_bytes + static_cast<size_t>(kSliceBytes))) +
+        copy_bytes;
+    for (int64_t first = 0; first < weight.out; first += slice) {
+      const int64_t count = std::min(slice, weight.out - first);
+      UnpackWeight(context_.stream(), values, weight, first, count);
+      cublas_->Multiply(y.Cols(first, count), x, values, add, scale);
+    }
+  }
+  if (weight.bias != nullptr) CudaAddBias(context_.stream(), y, weight.bias);
 }
 
 }  // namespace bagel

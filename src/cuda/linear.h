@@ -2,7 +2,10 @@
 #ifndef BAGEL_CUDA_LINEAR_H_
 #define BAGEL_CUDA_LINEAR_H_
 
+#include <memory>
+
 #include "cuda/context.h"
+#include "cuda/cublas.h"
 #include "tensor/tensor.h"
 #include "tensor/weight.h"
 
@@ -10,14 +13,19 @@ namespace bagel {
 
 class CudaLinear {
  public:
-  explicit CudaLinear(CudaContext& context) : context_(context) {}
+  explicit CudaLinear(CudaContext& context);
 
   // y = scale * x W^T + bias, or y += that. x: f16 or f32 [rows, W.in], y: f16 or f32 [rows,
   // W.out]; an f32 x is multiplied as f16. Sums are f32; an f16 result saturates at 65504.
   void Run(const Tensor& y, const Tensor& x, const Weight& weight, bool add, float scale = 1.0f);
 
  private:
+  // Many rows through cuBLAS, the weight unpacked in slices; `copy_bytes` of scratch are in use.
+  void RunCublas(const Tensor& y, const Tensor& x, const Weight& weight, bool add, float scale,
+                 size_t copy_bytes);
+
   CudaContext& context_;
+  std::unique_ptr<Cublas> cublas_;  // null: own kernels only
 };
 
 }  // namespace bagel

@@ -158,6 +158,22 @@ struct Blend {
   }
 };
 
+template <typename Y>
+struct AddBias {
+  View<Y> y;
+  const float* bias;
+
+  template <int N>
+  __device__ void Apply(int64_t row, int64_t column) const {
+    float values[N], biases[N];
+    LoadValues<N>(y.At(row, column), values);
+    LoadValues<N>(bias + column, biases);
+#pragma unroll
+    for (int i = 0; i < N; ++i) values[i] += biases[i];
+    StoreValues<N>(y.At(row, column), values);
+  }
+};
+
 template <typename Y, typename X>
 struct ScaleShift {
   View<Y> y;
@@ -239,6 +255,14 @@ void CudaBlend(cudaStream_t stream, const Tensor& y, const Tensor& x, float keep
     using X = decltype(x_type);
     ForElements(stream, y.rows, y.cols, InEights(y) && InEights(x),
                 Blend<Y, X>{ViewOf<Y>(y), ViewOf<const X>(x), keep, factor});
+  });
+}
+
+void CudaAddBias(cudaStream_t stream, const Tensor& y, const float* bias) {
+  WithType(y.dtype, [&](auto type) {
+    using Y = decltype(type);
+    ForElements(stream, y.rows, y.cols, InEights(y) && VectorInEights(bias),
+                AddBias<Y>{ViewOf<Y>(y), bias});
   });
 }
 

@@ -20,6 +20,8 @@ void CudaSwiGlu(cudaStream_t stream, const Tensor& y, const Tensor& gate, const 
                 float factor = 1.0f);
 // y = keep * y + factor * x. With keep = 0, y need not hold numbers.
 void CudaBlend(cudaStream_t stream, const Tensor& y, const Tensor& x, float keep, float factor);
+// y[r] += bias [y.cols].
+void CudaAddBias(cudaStream_t stream, const Tensor& y, const float* bias);
 void CudaScaleShift(cudaStream_t stream, const Tensor& y, const Tensor& x, const Tensor& factors);
 
 }  // namespace bagel
