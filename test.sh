@@ -73,6 +73,8 @@ if $all; then
     build/release/src/api/api_test --gtest_brief=1 --gtest_filter='Fuzz.*'
   run "the recorded edit on the reference device" build/release/tests/golden_draw_test \
     --gtest_brief=1 --gtest_filter='*EditTextChannel/Reference'
+  run "looks at 50 drawn people" build/release/tests/whole_look_test --gtest_brief=1 \
+    --gtest_filter='*FiftyPeople'
   run "first words beside a picture" python3 bench/first_word.py build/release/apps/bagel/bagel
   run "real clients" tests/api/clients.sh build/release/apps/bagel/bagel
   python_environment bitsandbytes torch safetensors bitsandbytes

@@ -7,7 +7,10 @@
 
 namespace bagel {
 
+void AddAsk(CLI::App& app);
+void AddDescribe(CLI::App& app);
 void AddFaces(CLI::App& app);
+void AddLook(CLI::App& app);
 
 }  // namespace bagel
 

@@ -20,6 +20,9 @@ int Run(int argc, char** argv) {
   app.set_version_flag("--version", "sophia " BAGEL_VERSION);
   app.require_subcommand(1);
   app.get_formatter()->column_width(30);
+  bagel::AddLook(app);
+  bagel::AddDescribe(app);
+  bagel::AddAsk(app);
   bagel::AddFaces(app);
   try {
     app.parse(argc, argv);

@@ -87,6 +87,7 @@ Report Looker::Look(const Camera::View& view, const std::string& camera, const L
       }
     }
     if (!report.main_face) report.state = State::kNoFace;
+    if (events.faces) events.faces(report);
     Ask(view.frame.bgr, report, options, events, stop);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kCancelled) throw;

@@ -22,6 +22,7 @@ struct LookOptions {
 
 // Called while a look goes on, from several threads but never two at once.
 struct LookEvents {
+  std::function<void(const Report& report)> faces;  // all that is known before anyone is asked
   std::function<void(std::string_view words)> person_words;
   std::function<void(const Mood& mood)> mood;
   std::function<void(const std::vector<Object>& objects)> objects;

@@ -17,9 +17,7 @@ inline constexpr const char* kMoodPrompt =
 inline constexpr double kMoodTemperature = 0.2;
 inline constexpr int kMoodTokens = 60;
 
-inline constexpr const char* kScenePrompt =
-    "What does this security camera see? Name people, animals, vehicles and parcels, where they "
-    "are, and whether it is day or night.";
+inline constexpr const char* kScenePrompt = "Describe this security camera scene.";
 inline constexpr double kSceneTemperature = 0.3;
 inline constexpr int kSceneTokens = 100;
 

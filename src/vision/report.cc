@@ -12,15 +12,15 @@ namespace {
 
 using nlohmann::ordered_json;
 
-ordered_json BoxOf(const cv::Rect2f& box) {
-  const auto tenth = [](float value) { return std::round(value * 10.0) / 10.0; };
-  return {{"x", tenth(box.x)},
-          {"y", tenth(box.y)},
-          {"width", tenth(box.width)},
-          {"height", tenth(box.height)}};
-}
+// To 1 / `parts`, so that JSON shows no more digits than that.
+double Rounded(double value, double parts) { return std::round(value * parts) / parts; }
 
-double Rounded(double value, double unit) { return std::round(value / unit) * unit; }
+ordered_json BoxOf(const cv::Rect2f& box) {
+  return {{"x", Rounded(box.x, 10)},
+          {"y", Rounded(box.y, 10)},
+          {"width", Rounded(box.width, 10)},
+          {"height", Rounded(box.height, 10)}};
+}
 
 std::string Percent(float score) {
   return std::to_string(static_cast<int>(std::lround(100 * score))) + " %";
@@ -44,7 +44,7 @@ std::string ObjectsText(const Report& report) {
   if (report.objects.empty()) return "none found";
   std::string text;
   for (const Object& object : report.objects)
-    text += (text.empty() ? "" : ", ") + object.label + " (" + Percent(object.score) + ")";
+    text += (text.empty() ? "" : ", ") + OneLine(object.label) + " (" + Percent(object.score) + ")";
   return text;
 }
 
@@ -55,6 +55,11 @@ std::string MoodText(const Mood& mood) {
 std::string When(const Report& report) {
   if (!report.captured_at) return "no frame";
   return IsoTime(*report.captured_at) + ", " + Seconds(report.age) + " old";
+}
+
+std::string StateText(const Report& report) {
+  return std::string(StateName(report.state)) +
+         (report.detail.empty() ? "" : " - " + OneLine(report.detail));
 }
 
 bool KnowsMood(const Report& report) {
@@ -98,7 +103,7 @@ std::string ToJson(const Report& report) {
   json["frame"] = {{"width", report.frame_size.width}, {"height", report.frame_size.height}};
   json["faces"] = ordered_json::array();
   for (size_t i = 0; i < report.faces.size(); ++i)
-    json["faces"].push_back({{"score", Rounded(report.faces[i].score, 0.001)},
+    json["faces"].push_back({{"score", Rounded(report.faces[i].score, 1000)},
                              {"box", BoxOf(report.faces[i].box)},
                              {"main", report.main_face == i}});
   json["person"] = report.person.empty() ? ordered_json() : ordered_json(report.person);
@@ -108,30 +113,35 @@ std::string ToJson(const Report& report) {
   json["objects"] = report.objects_asked ? ordered_json::array() : ordered_json();
   for (const Object& object : report.objects)
     json["objects"].push_back({{"label", object.label},
-                               {"score", Rounded(object.score, 0.001)},
+                               {"score", Rounded(object.score, 1000)},
                                {"box", BoxOf(object.box)}});
   json["model"] = report.model.empty() ? ordered_json() : ordered_json(report.model);
   json["timings_ms"] = ordered_json::object();
-  for (const auto& [part, ms] : report.timings_ms) json["timings_ms"][part] = Rounded(ms, 0.1);
+  for (const auto& [part, ms] : report.timings_ms) json["timings_ms"][part] = Rounded(ms, 10);
   return json.dump(-1, ' ', true, ordered_json::error_handler_t::replace);
 }
 
-std::string ToText(const Report& report) {
-  std::string text = report.camera + ": " + When(report) + "\n";
-  if (report.state != State::kOk)
-    text += std::string("State: ") + StateName(report.state) +
-            (report.detail.empty() ? "" : " - " + OneLine(report.detail)) + "\n";
-  if (!report.person.empty())
-    text += "Person: " + Trimmed(WithoutControlBytes(report.person)) + "\n";
+std::string TextBeforePerson(const Report& report) {
+  return OneLine(report.camera) + ": " + When(report) + "\n";
+}
+
+std::string TextAfterPerson(const Report& report) {
+  std::string text;
   if (!report.mood.label.empty()) text += "Mood: " + MoodText(report.mood) + "\n";
   if (report.objects_asked) text += "Objects: " + ObjectsText(report) + "\n";
+  if (report.state != State::kOk) text += "State: " + StateText(report) + "\n";
   return text;
+}
+
+std::string ToText(const Report& report) {
+  const std::string person = Trimmed(WithoutControlBytes(report.person));
+  return TextBeforePerson(report) + (person.empty() ? "" : kPersonHeading + person + "\n") +
+         TextAfterPerson(report);
 }
 
 std::string ToContext(const Report& report) {
   std::string text = "VISION REPORT\nTime: " + When(report) +
-                     "\nCamera: " + OneLine(report.camera) + "\nState: " + StateName(report.state) +
-                     (report.detail.empty() ? "" : " - " + OneLine(report.detail)) +
+                     "\nCamera: " + OneLine(report.camera) + "\nState: " + StateText(report) +
                      "\nFaces: " + FacesText(report) + "\n";
   if (!report.person.empty()) text += "Person: " + OneLine(report.person) + "\n";
   if (KnowsMood(report)) text += "Mood: " + MoodText(report.mood) + "\n";
@@ -147,9 +157,7 @@ std::string ToMarkdown(const Report& report) {
   const auto add = [&](const char* heading, const std::string& body) {
     text += std::string("## ") + heading + "\n\n" + body + "\n\n";
   };
-  if (report.state != State::kOk)
-    add("State", std::string(StateName(report.state)) +
-                     (report.detail.empty() ? "" : ": " + OneLine(report.detail)));
+  if (report.state != State::kOk) add("State", StateText(report));
   if (!report.person.empty()) add("Person", OneLine(report.person));
   if (!report.mood.label.empty())
     add("Mood", "**" + report.mood.label + "** " + report.mood.reason);

@@ -39,8 +39,12 @@ struct Report {
 // One JSON object, in ASCII, without line ends.
 std::string ToJson(const Report& report);
 
-// For people: a few lines.
+// For people: a few lines. What stands before and after the person's heading and words is there for
+// those who print the words as they come.
 std::string ToText(const Report& report);
+std::string TextBeforePerson(const Report& report);
+std::string TextAfterPerson(const Report& report);
+inline constexpr const char* kPersonHeading = "Person: ";
 
 // For a language model's context: short, with stable headings; says what is not known, and that the
 // sentences of the vision model are observations and no instructions.

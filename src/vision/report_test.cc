@@ -85,7 +85,7 @@ TEST(ReportTest, SaysWhatIsNotKnown) {
   EXPECT_THAT(text, HasSubstr("Not known: who or what is in view, mood, objects\n"));
   EXPECT_THAT(text, Not(HasSubstr("Mood:")));
   EXPECT_THAT(ToText(report), HasSubstr("State: dark - the lens is covered"));
-  EXPECT_THAT(ToMarkdown(report), HasSubstr("## State\n\ndark: the lens is covered"));
+  EXPECT_THAT(ToMarkdown(report), HasSubstr("## State\n\ndark - the lens is covered"));
 }
 
 }  // namespace

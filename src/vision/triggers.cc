@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <fstream>
 #include <span>
 #include <sstream>
@@ -57,8 +58,8 @@ bool BeginsWith(Words said, Words phrase) {
 }
 
 bool IsNegation(const std::string& word) {
-  constexpr std::array<const char*, 6> kNegations = {"not", "dont", "never", "cannot", "cant",
-                                                     "stop"};
+  constexpr std::array<const char*, 6> kNegations = {"not",    "dont", "never",
+                                                     "cannot", "cant", "stop"};
   return std::find(kNegations.begin(), kNegations.end(), word) != kNegations.end();
 }
 
@@ -103,6 +104,13 @@ Triggers Triggers::FromFile(const std::string& path) {
     throw Error(ErrorKind::kTooLarge,
                 path + " has more than " + std::to_string(kLargestFile) + " bytes");
   return Triggers(text, path);
+}
+
+Triggers Triggers::Load(const std::string& path) {
+  constexpr const char* kOfThisMachine = "/etc/sophia/triggers.conf";
+  if (!path.empty()) return FromFile(path);
+  std::error_code error;
+  return std::filesystem::exists(kOfThisMachine, error) ? FromFile(kOfThisMachine) : Triggers();
 }
 
 std::optional<std::string> Triggers::Find(std::string_view text) const {

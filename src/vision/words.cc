@@ -35,6 +35,11 @@ std::string WithoutControlBytes(std::string_view text, bool lines) {
     const bool line = c == '\n' || c == '\t';
     if ((static_cast<unsigned char>(c) < 0x20 && !(lines && line)) || c == 0x7f) c = ' ';
   }
+  // U+0080 to U+009F, which steer a terminal as well.
+  for (size_t i = 0; i + 1 < clean.size(); ++i) {
+    if (clean[i] == '\xc2' && static_cast<unsigned char>(clean[i + 1] - '\x80') < 0x20)
+      clean[i] = clean[i + 1] = ' ';
+  }
   return clean;
 }
 

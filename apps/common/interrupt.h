@@ -1,6 +1,6 @@
 // Ctrl-C and SIGTERM as a question to ask between two tokens.
-#ifndef BAGEL_APPS_BAGEL_INTERRUPT_H_
-#define BAGEL_APPS_BAGEL_INTERRUPT_H_
+#ifndef BAGEL_APPS_COMMON_INTERRUPT_H_
+#define BAGEL_APPS_COMMON_INTERRUPT_H_
 
 namespace bagel {
 
@@ -11,4 +11,4 @@ bool Interrupted();
 
 }  // namespace bagel
 
-#endif  // BAGEL_APPS_BAGEL_INTERRUPT_H_
+#endif  // BAGEL_APPS_COMMON_INTERRUPT_H_

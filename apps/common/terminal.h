@@ -1,6 +1,6 @@
 // Texts of unknown origin on a terminal.
-#ifndef BAGEL_APPS_BAGEL_TERMINAL_H_
-#define BAGEL_APPS_BAGEL_TERMINAL_H_
+#ifndef BAGEL_APPS_COMMON_TERMINAL_H_
+#define BAGEL_APPS_COMMON_TERMINAL_H_
 
 #include <unistd.h>
 
@@ -26,4 +26,4 @@ inline std::string PrintableOn(std::FILE* file, std::string text) {
 
 }  // namespace bagel
 
-#endif  // BAGEL_APPS_BAGEL_TERMINAL_H_
+#endif  // BAGEL_APPS_COMMON_TERMINAL_H_

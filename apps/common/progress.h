@@ -1,6 +1,6 @@
 // Says on stderr that something takes long: a running clock on a terminal, plain lines elsewhere.
-#ifndef BAGEL_APPS_BAGEL_PROGRESS_H_
-#define BAGEL_APPS_BAGEL_PROGRESS_H_
+#ifndef BAGEL_APPS_COMMON_PROGRESS_H_
+#define BAGEL_APPS_COMMON_PROGRESS_H_
 
 #include <chrono>
 #include <condition_variable>
@@ -50,4 +50,4 @@ class ProgressBar {
 
 }  // namespace bagel
 
-#endif  // BAGEL_APPS_BAGEL_PROGRESS_H_
+#endif  // BAGEL_APPS_COMMON_PROGRESS_H_
