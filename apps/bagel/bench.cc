@@ -108,6 +108,10 @@ class Bench {
         model_(*ops_, config_, weights_.weights(), {0, 0},
                std::max({image_.rows() + 2, options.text_tokens, options.draw.text_tokens})) {}
 
+  ~Bench() { ops_->Free(vit_memory_); }
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+
   Json Run() {
     const Roofs before = ops_->MeasureRoofs();
     Times times;
@@ -152,16 +156,18 @@ class Bench {
   }
 
   double TimeVit() {
-    if (vit_memory_.empty()) vit_memory_.resize(model_.workspace_bytes() + (1 << 20));
-    const auto address = reinterpret_cast<uintptr_t>(vit_memory_.data());
-    Workspace workspace(reinterpret_cast<void*>((address + 63) / 64 * 64),
-                        model_.workspace_bytes());
+    constexpr size_t kSpare = 1 << 20;
+    const size_t bytes = model_.workspace_bytes() + kSpare;
+    if (vit_memory_ == nullptr) vit_memory_ = ops_->Allocate(bytes);
+    Workspace workspace(vit_memory_, bytes);
     const Tensor patches =
         workspace.Take(DType::kF32, image_.rows(), 3 * config_.vit.patch * config_.vit.patch);
     ops_->CopyToDevice(patches.data, image_.values.data(), image_.values.size() * sizeof(float));
     const Tensor y = workspace.Take(DType::kF32, image_.rows(), config_.llm.hidden);
     const auto start = Clock::now();
     EncodeImage(*ops_, workspace, config_, weights_.weights(), patches, image_.positions, y);
+    float first = 0;
+    ops_->CopyToHost(&first, y.data, sizeof(first));  // waits for the device
     return Milliseconds(start);
   }
 
@@ -209,7 +215,7 @@ class Bench {
   ImagePatches image_;
   KvPool pool_;
   Bagel model_;
-  std::vector<char> vit_memory_;
+  void* vit_memory_ = nullptr;
   Times warm_up_;
 };
 

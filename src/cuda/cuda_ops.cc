@@ -14,6 +14,7 @@
 #include "cuda/moments.h"
 #include "cuda/place.h"
 #include "cuda/recordings.h"
+#include "cuda/roofs.h"
 #include "cuda/row_ops.h"
 #include "cuda/sequence_ops.h"
 #include "cuda/step_tables.h"
@@ -42,7 +43,15 @@ class CudaOps final : public Ops {
   DType ActivationType() const override { return DType::kF16; }
   DType KvType() const override { return DType::kF16; }
 
-  Roofs MeasureRoofs() override { return {}; }
+  Roofs MeasureRoofs() override {
+    const OpName name("MeasureRoofs");
+    return MeasureCudaRoofs(context_);
+  }
+  size_t FreeBytes() const override {
+    size_t free_bytes = 0, total = 0;
+    CUDA_CHECK(cudaMemGetInfo(&free_bytes, &total));
+    return free_bytes;
+  }
 
   void* Allocate(size_t bytes) override {
     const OpName name("Allocate");
@@ -60,7 +69,8 @@ class CudaOps final : public Ops {
   }
   void CopyToHost(void* host, const void* device, size_t bytes) override {
     const OpName name("CopyToHost");
-    CUDA_CHECK(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, context_.stream()));
+    if (bytes > 0)
+      CUDA_CHECK(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, context_.stream()));
     context_.Wait();
   }
   void CopyOnDevice(void* to, const void* from, size_t bytes) override {

@@ -1,5 +1,6 @@
 #include "model/weights.h"
 
+#include <cstdio>
 #include <span>
 #include <utility>
 
@@ -339,12 +340,39 @@ std::string FindDrawing(const SafetensorsFolder& checkpoint,
   return "";
 }
 
+// Bytes of a checkpoint's tensors on a device that holds them all but the rows of token ids, about:
+// magnitudes of NF4 become four times as large, f32 matrices half.
+size_t DeviceBytes(const SafetensorsFolder& checkpoint) {
+  size_t bytes = 0;
+  for (const auto& [name, entry] : checkpoint.tensors()) {
+    if (RoleOf(name, entry.shape) == TensorRole::kEmbedding) continue;
+    const bool codes = name.ends_with(".absmax") && entry.dtype == DType::kU8;
+    bytes += codes ? 4 * entry.data.size() : entry.data.size();
+  }
+  return bytes;
+}
+
+// Throws kOutOfMemory before anything is copied to a device that has too little memory.
+void CheckRoom(const Ops& ops, const SafetensorsFolder& checkpoint) {
+  const size_t needed = DeviceBytes(checkpoint), free_bytes = ops.FreeBytes();
+  if (needed <= free_bytes) return;
+  const auto gigabytes = [](size_t bytes) {
+    char text[32];
+    std::snprintf(text, sizeof(text), "%.1f GB", static_cast<double>(bytes) / 1e9);
+    return std::string(text);
+  };
+  throw Error(ErrorKind::kOutOfMemory, checkpoint.folder() + " needs about " + gigabytes(needed) +
+                                           " for its weights, " + ops.Name() + " has " +
+                                           gigabytes(free_bytes) + " free");
+}
+
 }  // namespace
 
 LoadedWeights::LoadedWeights(const std::filesystem::path& folder, const BagelConfig& config,
                              Ops& ops)
     : ops_(ops), checkpoint_(folder.string(), {"ema", "model"}) {
   try {
+    CheckRoom(ops, checkpoint_);
     Loader loader(checkpoint_, ops, copies_);
     VisitUnderstanding(loader, config, weights_);
     drawing_missing_ = FindDrawing(checkpoint_, autoencoder_);

@@ -79,6 +79,8 @@ class Ops {
   // 64-byte aligned device memory, contents undefined. Throws kOutOfMemory with the size.
   virtual void* Allocate(size_t bytes) = 0;
   virtual void Free(void* memory) = 0;
+  // What Allocate can hand out in all, where the device knows and the host's memory is not meant.
+  virtual size_t FreeBytes() const { return SIZE_MAX; }
   virtual void CopyToDevice(void* device, const void* host, size_t bytes) = 0;
   virtual void CopyToHost(void* host, const void* device, size_t bytes) = 0;
   // Memory that does not overlap.
