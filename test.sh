@@ -76,6 +76,11 @@ if $all; then
   run "looks at 50 drawn people" build/release/tests/whole_look_test --gtest_brief=1 \
     --gtest_filter='*FiftyPeople'
   run "first words beside a picture" python3 bench/first_word.py build/release/apps/bagel/bagel
+  install_packages "${STREAM_PACKAGES[@]}"
+  run "cameras that hang" build/release/src/vision/camera_test --gtest_brief=1 \
+    --gtest_filter='*Long*'
+  run "streams that are lost, RTSP" build/release/src/vision/camera_stream_test --gtest_brief=1 \
+    --gtest_filter='*Long*'
   run "real clients" tests/api/clients.sh build/release/apps/bagel/bagel
   python_environment bitsandbytes torch safetensors bitsandbytes
   run "NF4 to and from bitsandbytes" "$PYTHON" tests/nf4/bitsandbytes_test.py \

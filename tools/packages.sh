@@ -41,6 +41,14 @@ CHECK_PACKAGES=(clang-format-14 clang-tidy-14 git)
 # To try the server with the clients that people use.
 CLIENT_PACKAGES=(python3-venv)
 
+# To play a camera's stream to the tests.
+STREAM_PACKAGES=(
+  gir1.2-gst-rtsp-server-1.0
+  gstreamer1.0-plugins-base
+  gstreamer1.0-plugins-good
+  python3-gi
+)
+
 # install_packages NAME...: installs those that are missing, saying which.
 install_packages() {
   local missing=() package

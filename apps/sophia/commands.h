@@ -8,7 +8,9 @@
 namespace bagel {
 
 void AddAsk(CLI::App& app);
+void AddCameras(CLI::App& app);
 void AddDescribe(CLI::App& app);
+void AddDoctor(CLI::App& app);
 void AddFaces(CLI::App& app);
 void AddLook(CLI::App& app);
 

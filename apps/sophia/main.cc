@@ -24,6 +24,8 @@ int Run(int argc, char** argv) {
   bagel::AddDescribe(app);
   bagel::AddAsk(app);
   bagel::AddFaces(app);
+  bagel::AddCameras(app);
+  bagel::AddDoctor(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

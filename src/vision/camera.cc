@@ -53,12 +53,6 @@ void CheckOptions(const CameraOptions& options) {
   check(options.first_retry.count() > 0, "first retry", options.first_retry.count());
 }
 
-std::string Seconds(steady_clock::duration time) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f s", std::chrono::duration<double>(time).count());
-  return text;
-}
-
 std::string Describe(State state, const std::string& name, const FrameStatistics& frame) {
   char grey[64];
   std::snprintf(grey, sizeof grey, "mean grey level %.0f of 255", frame.mean);

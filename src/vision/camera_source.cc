@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -106,6 +108,12 @@ SourceRecipe MakeRecipe(const std::string& source, const CameraOptions& options)
                                              " are not supported: use rtsp:// or http://");
   }
   return FileRecipe(source.starts_with(kFile) ? source.substr(kFile.size()) : source, options);
+}
+
+std::string Seconds(std::chrono::steady_clock::duration time) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f s", std::chrono::duration<double>(time).count());
+  return text;
 }
 
 cv::Mat DecodeFrame(std::span<const std::byte> bytes) {

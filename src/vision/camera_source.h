@@ -96,6 +96,9 @@ SourceRecipe PictureRecipe(const std::string& path);
 SourceRecipe FolderRecipe(const std::string& path, int first);
 SourceRecipe PatternRecipe(const std::string& source, const CameraOptions& options);
 
+// "1.5 s".
+std::string Seconds(std::chrono::steady_clock::duration time);
+
 // Decodes a PNG, JPEG or WebP file of at most kMaxFramePixels. Throws Error.
 cv::Mat DecodeFrame(std::span<const std::byte> bytes);
 

@@ -155,11 +155,16 @@ SourceRecipe StreamRecipe(const std::string& url, const CameraOptions& options) 
       cv::CAP_PROP_READ_TIMEOUT_MSEC, static_cast<int>(options.read_timeout.count())};
   recipe.open = [url, name = recipe.name, settings,
                  open_timeout](const StopSignal& stop) -> std::unique_ptr<FrameSource> {
+    const auto begin = steady_clock::now();
     try {
       return std::make_unique<StreamSource>(name, url, settings);
     } catch (const CameraError& error) {
+      const auto left = open_timeout - (steady_clock::now() - begin);
       if (stop.IsSet()) throw;
-      const std::string reason = WhyUnreachable(url, open_timeout);
+      if (left < open_timeout / 10) {
+        throw CameraError(error.state(), name + " did not answer within " + Seconds(open_timeout));
+      }
+      const std::string reason = WhyUnreachable(url, std::chrono::ceil<milliseconds>(left));
       throw CameraError(error.state(), reason.empty() ? error.what() : name + ": " + reason);
     }
   };
