@@ -55,6 +55,22 @@ class PictureEngineTest : public testing::Test {
 };
 Engine* PictureEngineTest::engine_ = nullptr;
 
+TEST(UnderstandingAloneTest, AnswersAndRefusesToDraw) {
+  EngineOptions options = Options();
+  options.drawing = false;
+  const std::unique_ptr<Engine> engine = Engine::Load(options);
+  EXPECT_FALSE(engine->info().picture);
+  EXPECT_EQ(engine->Run(Question(), nullptr).generated_tokens, 8);
+  try {
+    engine->SubmitPicture(Request("A red apple"), [](const PictureEvent&) {});
+    FAIL() << "drew";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::kUnsupported);
+    EXPECT_EQ(std::string(error.what()),
+              std::string(kGoldenModel) + " was loaded without its drawing half");
+  }
+}
+
 TEST_F(PictureEngineTest, TellsOfEveryMoveAndThenGivesThePicture) {
   std::vector<int> moves;
   PictureRequest request = Request("A red apple");

@@ -101,7 +101,7 @@ class Bench {
         ops_(MakeDevice(options.engine.device, options.engine.threads, options.engine.exact,
                         options.engine.gpu_profile)),
         start_(Clock::now()),
-        weights_(options.engine.model, config_, *ops_),
+        weights_(options.engine.model, config_, *ops_, options.engine.drawing),
         load_ms_(Milliseconds(start_)),
         image_(MakeImage(options.image_tokens, config_)),
         pool_(*ops_, config_.llm, Tokens() / kKvPageTokens + 2),

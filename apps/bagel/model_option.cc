@@ -55,6 +55,8 @@ void AddEngineOptions(CLI::App& command, ModelOptions& options) {
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
   command.add_flag("--exact", options.exact, "f32 products only, no faster approximations");
+  command.add_flag("!--no-drawing", options.drawing,
+                   "Do not load the half that draws: half the memory");
   command.add_option("--context", options.context_tokens, "Longest context, 0 = the usual")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))
       ->capture_default_str();

@@ -69,7 +69,7 @@ class TextEngine final : public Engine {
         tokenizer_(Tokenizer::Load(options.model)),
         protocol_(ProtocolIds::From(tokenizer_)),
         ops_(MakeDevice(options.device, options.threads, options.exact, options.gpu_profile)),
-        weights_(options.model, config_, *ops_),
+        weights_(options.model, config_, *ops_, options.drawing),
         pool_(*ops_, config_.llm, PoolPages()),
         model_(*ops_, config_, weights_.weights(), {protocol_.vision_start, protocol_.vision_end},
                LargestStep()) {

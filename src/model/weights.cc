@@ -342,10 +342,11 @@ std::string FindDrawing(const SafetensorsFolder& checkpoint,
 
 // Bytes of a checkpoint's tensors on a device that holds them all but the rows of token ids, about:
 // magnitudes of NF4 become four times as large, f32 matrices half.
-size_t DeviceBytes(const SafetensorsFolder& checkpoint) {
+size_t DeviceBytes(const SafetensorsFolder& checkpoint, bool drawing) {
   size_t bytes = 0;
   for (const auto& [name, entry] : checkpoint.tensors()) {
     if (RoleOf(name, entry.shape) == TensorRole::kEmbedding) continue;
+    if (!drawing && name.find(kGen) != std::string::npos) continue;
     const bool codes = name.ends_with(".absmax") && entry.dtype == DType::kU8;
     bytes += codes ? 4 * entry.data.size() : entry.data.size();
   }
@@ -353,8 +354,8 @@ size_t DeviceBytes(const SafetensorsFolder& checkpoint) {
 }
 
 // Throws kOutOfMemory before anything is copied to a device that has too little memory.
-void CheckRoom(const Ops& ops, const SafetensorsFolder& checkpoint) {
-  const size_t needed = DeviceBytes(checkpoint), free_bytes = ops.FreeBytes();
+void CheckRoom(const Ops& ops, const SafetensorsFolder& checkpoint, bool drawing) {
+  const size_t needed = DeviceBytes(checkpoint, drawing), free_bytes = ops.FreeBytes();
   if (needed <= free_bytes) return;
   const auto gigabytes = [](size_t bytes) {
     char text[32];
@@ -369,13 +370,14 @@ void CheckRoom(const Ops& ops, const SafetensorsFolder& checkpoint) {
 }  // namespace
 
 LoadedWeights::LoadedWeights(const std::filesystem::path& folder, const BagelConfig& config,
-                             Ops& ops)
+                             Ops& ops, bool drawing)
     : ops_(ops), checkpoint_(folder.string(), {"ema", "model"}) {
   try {
-    CheckRoom(ops, checkpoint_);
+    CheckRoom(ops, checkpoint_, drawing);
     Loader loader(checkpoint_, ops, copies_);
     VisitUnderstanding(loader, config, weights_);
-    drawing_missing_ = FindDrawing(checkpoint_, autoencoder_);
+    drawing_missing_ = drawing ? FindDrawing(checkpoint_, autoencoder_)
+                               : checkpoint_.folder() + " was loaded without its drawing half";
     if (drawing_missing_.empty()) {
       VisitDrawing(loader, config, weights_);
       Loader vae_loader(*autoencoder_, ops, copies_);

@@ -92,9 +92,10 @@ class LoadedWeights {
  public:
   // Reads `<folder>/ema.safetensors` (or sharded, see formats/safetensors.h) for the device of
   // `ops`, and ae.safetensors where the checkpoint can draw. Matrices stay as they are stored, in
-  // the mapped file but for NF4; norms, biases and convolutions become f32. Throws Error naming
-  // file, tensor, expected and found.
-  LoadedWeights(const std::filesystem::path& folder, const BagelConfig& config, Ops& ops);
+  // the mapped file but for NF4; norms, biases and convolutions become f32. Without `drawing` that
+  // half stays unloaded. Throws Error naming file, tensor, expected and found.
+  LoadedWeights(const std::filesystem::path& folder, const BagelConfig& config, Ops& ops,
+                bool drawing = true);
   ~LoadedWeights();
   LoadedWeights(const LoadedWeights&) = delete;
   LoadedWeights& operator=(const LoadedWeights&) = delete;
