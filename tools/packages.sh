@@ -30,7 +30,7 @@ GPU_PACKAGES=(clang-19 python3-venv)
 DEMO_PACKAGES=(curl jq)
 
 # To build and run the tests.
-TEST_PACKAGES=(curl jq libgmock-dev libgtest-dev python3)
+TEST_PACKAGES=(curl jq libgmock-dev libgtest-dev python3 python3-jsonschema)
 
 # Whose files the tests read: photographs.
 TEST_FILES=(python3-skimage)

@@ -1,0 +1,211 @@
+"""sophia as its users meet it, before servers that are made up here."""
+import http.server
+import json
+import pathlib
+import re
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+import jsonschema
+
+PERSON, STREET = "demo:1", "demo:51"
+NOBODY_LISTENS = "http://127.0.0.1:1"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        self.answer(200, json.dumps({"models": [{"name": "seeing:latest"}]}).encode())
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append((self.path, body))
+        behaviour = self.server.behaviour
+        if behaviour == "busy":
+            return self.answer(503, b'{"error":"server busy"}')
+        if behaviour == "never":
+            self.server.over.wait(20)
+            return None
+        if self.path == "/api/chat":
+            words = [{"message": {"content": "You look "}}, {"message": {"content": "well."}, "done": True}]
+        elif "PRIMARY" in body["prompt"]:
+            words = [{"response": "Happy - wide \x1b[31msmile.", "done": True}]
+        else:
+            words = [{"response": "A person\n\x1b[2J\u009b "}, {"response": "in a hat."}, {"response": "", "done": True}]
+        self.answer(200, b"".join(json.dumps(w).encode() + b"\n" for w in words))
+        return None
+
+
+class StandIn(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, behaviour="good"):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.behaviour, self.asked, self.over = behaviour, [], threading.Event()
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.shutdown()
+        self.server_close()
+
+
+def sophia(*arguments):
+    return subprocess.run([SOPHIA, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+class LookTest(unittest.TestCase):
+    def report(self, *arguments):
+        """The exit code and the report, which is what its schema says."""
+        result = sophia("look", "--json", *arguments)
+        report = json.loads(result.stdout)
+        schema = json.loads(pathlib.Path("share/sophia/report.schema.json").read_text())
+        jsonschema.Draft202012Validator.check_schema(schema)
+        jsonschema.Draft202012Validator(schema).validate(report)
+        self.assertLessEqual(set(report), set(schema["properties"]))
+        return result.returncode, report
+
+    def test_a_person(self):
+        with StandIn() as server:
+            code, report = self.report("--camera", PERSON, "--server", server.url)
+            self.assertEqual(code, 0)
+            self.assertEqual(report["state"], "ok")
+            self.assertEqual(report["mood"]["label"], "happy")
+            self.assertEqual(report["model"], "seeing:latest")
+            self.assertEqual(len(report["faces"]), 1)
+            options = sorted((b["options"]["temperature"], b["options"]["num_predict"]) for _, b in server.asked)
+            self.assertEqual(options[-1], (0.3, 150))
+            self.assertEqual(options[0][0], 0.2)
+
+    def test_states(self):
+        with StandIn() as server, StandIn("busy") as busy:
+            cases = [
+                (["--camera", STREET, "--server", server.url], 0, "no_face"),
+                (["--camera", "/dev/video77", "--server", server.url], 69, "camera_offline"),
+                (["--camera", "test:pattern?fault=black", "--server", server.url], 69, "dark"),
+                (["--camera", PERSON, "--server", busy.url], 69, "server_offline"),
+                (["--camera", PERSON, "--server", NOBODY_LISTENS], 69, "server_offline"),
+            ]
+            for arguments, code, state in cases:
+                got, report = self.report(*arguments)
+                self.assertEqual((got, report["state"]), (code, state))
+                self.assertIsNone(report["mood"], state)
+                self.assertEqual(report["person"] is None, state != "no_face", state)
+
+    def test_the_next_server_stands_in(self):
+        with StandIn() as server:
+            code, report = self.report("--camera", PERSON, "--server", NOBODY_LISTENS, "--server", server.url)
+            self.assertEqual((code, report["state"]), (0, "ok"))
+
+    def test_words_cannot_steer_the_terminal(self):
+        with StandIn() as server:
+            for form in ("--text", "--context", "--markdown"):
+                result = sophia("look", form, "--camera", PERSON, "--server", server.url)
+                self.assertEqual(result.returncode, 0)
+                self.assertIsNone(re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", result.stdout), form)
+                self.assertIn("in a hat.", result.stdout)
+
+    def test_no_emotion(self):
+        with StandIn() as server:
+            code, report = self.report("--camera", PERSON, "--server", server.url, "--no-emotion")
+            self.assertEqual((code, report["mood"], len(server.asked)), (0, None, 1))
+
+    def test_saves_for_its_owner_alone(self):
+        with StandIn() as server, tempfile.TemporaryDirectory() as folder:
+            place = pathlib.Path(folder) / "looks"
+            self.report("--camera", PERSON, "--server", server.url, "--save", str(place))
+            kinds = sorted(p.name.rsplit("-", 1)[1] for p in place.iterdir())
+            self.assertEqual(kinds, ["face.jpg", "frame.jpg", "marked.jpg", "report.json"])
+            for path in place.iterdir():
+                self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+
+    def test_ctrl_c(self):
+        with StandIn("never") as server:
+            process = subprocess.Popen([SOPHIA, "look", "--camera", PERSON, "--server", server.url],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            while not server.asked:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=10)
+            self.assertEqual(process.returncode, 130)
+
+    def test_a_server_that_never_answers(self):
+        with StandIn("never") as server:
+            begin = time.monotonic()
+            code, report = self.report("--camera", PERSON, "--server", server.url, "--timeout", "1")
+            self.assertEqual((code, report["state"]), (69, "server_offline"))
+            self.assertLess(time.monotonic() - begin, 15)
+
+    def test_wrong_options(self):
+        for arguments in (["--server", "nonsense"], ["--json", "--markdown"], ["--objects", "what"], ["--faces", "who"],
+                          ["--timeout", "0"], ["--camera", ""]):
+            self.assertEqual(sophia("look", *arguments).returncode, 64, arguments)
+
+
+class DescribeTest(unittest.TestCase):
+    def test_a_scene(self):
+        with StandIn() as server:
+            picture = "demo/pictures/security-01.jpg"
+            result = sophia("describe", picture, "--server", server.url)
+            self.assertEqual((result.returncode, result.stdout), (0, "A person\n [2J   in a hat.\n"))
+            self.assertEqual(server.asked[0][1]["options"]["num_predict"], 100)
+            scene = json.loads(sophia("describe", picture, "--server", server.url, "--json").stdout)
+            self.assertEqual(scene["camera"], picture)
+            server.behaviour = "busy"
+            self.assertEqual(sophia("describe", picture, "--server", server.url).returncode, 69)
+
+
+class AskTest(unittest.TestCase):
+    def test_without_a_text_model_the_report_answers(self):
+        with StandIn() as server:
+            eyes = ["--camera", PERSON, "--server", server.url]
+            result = sophia("ask", "Sophia, how do I look?", *eyes)
+            self.assertEqual(result.returncode, 0)
+            self.assertIn("Mood: happy", result.stdout)
+            self.assertEqual(sophia("ask", "How are you?", *eyes).returncode, 64)
+
+    def test_a_text_model_gets_the_report(self):
+        with StandIn() as server, StandIn() as words:
+            arguments = ["--camera", PERSON, "--server", server.url, "--llm", words.url, "--llm-model", "talking"]
+            result = sophia("ask", "How do I look?", *arguments)
+            self.assertEqual((result.returncode, result.stdout), (0, "You look well.\n"))
+            path, body = words.asked[-1]
+            self.assertEqual((path, body["model"]), ("/api/chat", "talking"))
+            turn = body["messages"][-1]["content"]
+            self.assertIn("Mood: happy - wide", turn)
+            self.assertTrue(turn.endswith("The person says: How do I look?"))
+            looks = len(server.asked)
+            self.assertEqual(sophia("ask", "How are you?", *arguments).stdout, "You look well.\n")
+            self.assertEqual(words.asked[-1][1]["messages"][-1]["content"], "How are you?")
+            self.assertEqual(len(server.asked), looks)
+
+    def test_phrases_of_a_file(self):
+        with StandIn() as server, tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            file.write("schau mich an\n")
+            file.flush()
+            arguments = ["--camera", PERSON, "--server", server.url, "--triggers", file.name]
+            self.assertEqual(sophia("ask", "Bitte", "schau", "mich", "an!", *arguments).returncode, 0)
+            self.assertEqual(sophia("ask", "look at me", *arguments).returncode, 64)
+
+
+if __name__ == "__main__":
+    SOPHIA = sys.argv.pop(1)
+    unittest.main()
