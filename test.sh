@@ -75,6 +75,8 @@ if $all; then
     --gtest_brief=1 --gtest_filter='*EditTextChannel/Reference'
   run "looks at 50 drawn people" build/release/tests/whole_look_test --gtest_brief=1 \
     --gtest_filter='*FiftyPeople'
+  run "minutes of watching cameras that come and go" build/release/src/vision/watch_test \
+    --gtest_brief=1 --gtest_filter='*Long'
   run "first words beside a picture" python3 bench/first_word.py build/release/apps/bagel/bagel
   install_packages "${STREAM_PACKAGES[@]}"
   run "cameras that hang" build/release/src/vision/camera_test --gtest_brief=1 \

@@ -11,6 +11,7 @@ BUILD_PACKAGES=(
   libcurl4-openssl-dev
   libhwy-dev
   libjpeg62-turbo-dev
+  libmosquitto-dev
   libopencv-dev
   libpcre2-dev
   libpng-dev
@@ -21,6 +22,7 @@ BUILD_PACKAGES=(
   nlohmann-json3-dev
   opencv-data
   pkgconf
+  prometheus-cpp-dev
 )
 
 # To build the GPU library.
@@ -30,7 +32,7 @@ GPU_PACKAGES=(clang-19 python3-venv)
 DEMO_PACKAGES=(curl jq)
 
 # To build and run the tests.
-TEST_PACKAGES=(curl jq libgmock-dev libgtest-dev python3 python3-jsonschema)
+TEST_PACKAGES=(curl jq libgmock-dev libgtest-dev mosquitto python3 python3-jsonschema python3-yaml)
 
 # Whose files the tests read: photographs.
 TEST_FILES=(python3-skimage)

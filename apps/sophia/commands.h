@@ -13,6 +13,8 @@ void AddDescribe(CLI::App& app);
 void AddDoctor(CLI::App& app);
 void AddFaces(CLI::App& app);
 void AddLook(CLI::App& app);
+void AddServe(CLI::App& app);
+void AddWatch(CLI::App& app);
 
 }  // namespace bagel
 

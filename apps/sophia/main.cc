@@ -23,6 +23,8 @@ int Run(int argc, char** argv) {
   bagel::AddLook(app);
   bagel::AddDescribe(app);
   bagel::AddAsk(app);
+  bagel::AddServe(app);
+  bagel::AddWatch(app);
   bagel::AddFaces(app);
   bagel::AddCameras(app);
   bagel::AddDoctor(app);

@@ -1,0 +1,145 @@
+// sophia serve: the eyes over HTTP.
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "commands.h"
+#include "log.h"
+#include "look_options.h"
+#include "vision/faces.h"
+#include "vision/objects.h"
+#include "vision/service.h"
+
+namespace bagel {
+namespace {
+
+constexpr size_t kLongestKey = 4096;
+
+struct ServeCommand {
+  EyeOptions eyes;
+  vision::ServiceOptions service;
+  vision::LanguageModelOptions language;
+  std::string triggers;
+  std::string api_key_file;
+  int body_limit_mib = 32;
+  bool privacy = false;
+  bool verbose = false;
+};
+
+// The first line of the file, or SOPHIA_API_KEY; empty = no key.
+std::string ApiKey(const std::string& file) {
+  std::string key;
+  if (file.empty()) {
+    const char* from_environment = std::getenv("SOPHIA_API_KEY");
+    key = from_environment != nullptr ? from_environment : "";
+  } else {
+    std::ifstream stream(file);
+    std::getline(stream, key);
+    if (key.empty()) {
+      throw Error(ErrorKind::kNotFound, "the first line of " + file + " must hold the key");
+    }
+  }
+  const bool printable = key.find_first_not_of(
+                             "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                             "-._~+/=") == std::string::npos;
+  if (!printable || key.size() > kLongestKey) {
+    throw Error(ErrorKind::kInvalidArgument,
+                "a key has at most 4096 letters, digits and -._~+/= (RFC 6750)");
+  }
+  return key;
+}
+
+void Serve(ServeCommand command) {
+  SetUpLog(command.verbose);
+  vision::ServiceOptions& options = command.service;
+  options.http.limits.body_bytes = static_cast<size_t>(command.body_limit_mib) << 20;
+  options.http.guard.api_key = ApiKey(command.api_key_file);
+  options.look.mood = !command.eyes.no_emotion;
+  options.save = command.eyes.save;
+  const std::string host = options.http.host;
+  const bool open = options.http.guard.api_key.empty();
+
+  vision::Servers servers = MakeServers(command.eyes.server);
+  const auto faces = vision::MakeFaceFinder(command.eyes.faces);
+  const auto objects = vision::MakeObjectFinder(command.eyes.objects);
+  const vision::Triggers triggers = vision::Triggers::Load(command.triggers);
+  std::optional<vision::LanguageModel> language;
+  if (!command.language.url.empty()) {
+    language.emplace(std::move(command.language));
+  }
+  const auto camera = vision::Camera::Open(command.eyes.camera);
+  if (command.privacy) {
+    camera->SetPrivacy(true);
+  }
+  vision::Looker looker(*faces, objects.get(), servers);
+  vision::Service service(
+      {*camera, looker, servers, triggers, objects.get(), language ? &*language : nullptr},
+      std::move(options));
+  service.http().StopOnSignals();
+  if (open && host != "127.0.0.1" && host != "localhost" && host != "::1") {
+    spdlog::warn("whoever reaches {} can see through the camera: there is no key", host);
+  }
+  const bool ipv6 = host.find(':') != std::string::npos;
+  spdlog::info("listening on http://{}:{}", ipv6 ? "[" + host + "]" : host, service.http().port());
+  service.http().Wait();
+  spdlog::info("stopped");
+}
+
+void AddHttpOptions(CLI::App& command, ServeCommand& options) {
+  http::ServerOptions& http = options.service.http;
+  http.port = 8096;
+  command.add_option("--host", http.host, "Address to listen on")->capture_default_str();
+  command.add_option("--port", http.port, "0 = any free one")->capture_default_str();
+  command.add_option("--api-key-file", options.api_key_file,
+                     "File whose first line clients must send as a bearer token; also "
+                     "SOPHIA_API_KEY in the environment");
+  command
+      .add_option("--allowed-hosts", http.guard.allowed_hosts,
+                  "Names by which clients may call this service, separated by commas; * = any")
+      ->delimiter(',');
+  command
+      .add_option("--allowed-origins", http.guard.allowed_origins,
+                  "Web pages that may call it, as https://name:port; one * in each stands for all")
+      ->delimiter(',');
+  command.add_option("--queue", options.service.max_waiting, "Looks that may wait")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
+  command.add_option("--listeners", options.service.max_listeners, "Clients of /events at once")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
+  command.add_option("--body-limit", options.body_limit_mib, "Largest request in MiB")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+}
+
+}  // namespace
+
+void AddServe(CLI::App& app) {
+  auto options = std::make_shared<ServeCommand>();
+  CLI::App& command = *app.add_subcommand("serve", "Looks when it is asked to over HTTP");
+  AddHttpOptions(command, *options);
+  command.add_option("--triggers", options->triggers,
+                     "File of phrases that ask for a look; without it "
+                     "/etc/sophia/triggers.conf or the built-in ones");
+  command.add_option("--llm", options->language.url,
+                     "Text model that answers what is heard: Ollama's URL, or OpenAI's, which ends "
+                     "in /v1; without it the report is the answer");
+  command.add_option("--llm-model", options->language.model, "Its name");
+  command.add_option("--llm-key", options->language.api_key, "Sent as a bearer token")
+      ->envname("SOPHIA_LLM_KEY");
+  command.add_flag("--privacy", options->privacy, "Begin with the camera switched off");
+  command.add_flag("--verbose", options->verbose, "Log more");
+  AddEyeOptions(command, options->eyes);
+  command.footer(
+      "Example: sophia serve --camera demo\n"
+      "         curl -s -X POST http://127.0.0.1:8096/look");
+  command.callback([options] { Serve(std::move(*options)); });
+}
+
+}  // namespace bagel
