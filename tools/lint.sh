@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs clang-tidy over the sources of the programs as the release build compiles them: about nine
-# minutes on two cores. With arguments only over those files, tests too. A file whose inputs have
-# not changed since it was last clean is not read again.
+# minutes on two cores (kernels are the compilers' affair, see check_kernels.sh). With arguments only
+# over those files, tests too. A file whose inputs have not changed since it was last clean is not
+# read again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=build/release
@@ -37,6 +38,6 @@ if (($# > 0)); then
   files=("$@")
 else
   mapfile -t files < <(jq -r '.[].file' "$build/compile_commands.json" | sort -u |
-    sed -n "s|^$PWD/||p" | grep -Ev '_test\.cc$|^tests/')
+    sed -n "s|^$PWD/||p" | grep -Ev '_test\.cc$|^tests/|\.cu$')
 fi
 printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "$(nproc)" bash -c 'check "$0"'

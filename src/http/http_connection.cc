@@ -185,8 +185,7 @@ int Connection::Gate(const Message& message, HttpReply::Frame& frame, const Rout
     frame.extra_headers += "WWW-Authenticate: Bearer\r\n";
     return 401;
   }
-  const Router::Match match =
-      context_.router.Find(View(message.method_string()), path);
+  const Router::Match match = context_.router.Find(View(message.method_string()), path);
   *route = match.route;
   if (match.route == nullptr) {
     return match.path_known ? 405 : 404;

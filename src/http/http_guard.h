@@ -32,8 +32,8 @@ bool OriginAllowed(const GuardOptions& options, std::string_view origin, std::st
 std::string CorsHeaders(const GuardOptions& options, std::string_view origin, std::string_view host,
                         bool preflight);
 
-// Whether a request for `path` (without the query) with this Authorization header may pass. How long
-// it takes tells nothing of the key but its length.
+// Whether a request for `path` (without the query) with this Authorization header may pass. How
+// long it takes tells nothing of the key but its length.
 bool KeyAllowed(const GuardOptions& options, std::string_view path, std::string_view authorization);
 
 }  // namespace bagel::http

@@ -58,24 +58,25 @@ std::optional<StreamedWords> ParseOpenAi(std::string_view line, const std::strin
 
 }  // namespace
 
-LanguageModel::LanguageModel(LanguageModelOptions options) : options_([&] {
-  options.url = CheckedServerUrl(std::move(options.url));
-  if (options.model.empty())
-    throw Error(ErrorKind::kInvalidArgument,
-                "the text model at " + ShownUrl(options.url) + " needs a name");
-  return std::move(options);
-}()) {}
+LanguageModel::LanguageModel(LanguageModelOptions options)
+    : options_([&] {
+        options.url = CheckedServerUrl(std::move(options.url));
+        if (options.model.empty())
+          throw Error(ErrorKind::kInvalidArgument,
+                      "the text model at " + ShownUrl(options.url) + " needs a name");
+        return std::move(options);
+      }()) {}
 
 ModelAnswer LanguageModel::Answer(const std::string& said, const std::string& context,
                                   const std::function<void(std::string_view)>& on_word,
                                   const std::function<bool()>& stop) const {
   const bool open_ai = IsOpenAi(options_.url);
   const std::string turn = context.empty() ? said : context + "\nThe person says: " + said;
-  const Json body = {{"model", options_.model},
-                     {"stream", true},
-                     {"messages",
-                      {{{"role", "system"}, {"content", kInstructions}},
-                       {{"role", "user"}, {"content", turn}}}}};
+  const Json body = {
+      {"model", options_.model},
+      {"stream", true},
+      {"messages",
+       {{{"role", "system"}, {"content", kInstructions}}, {{"role", "user"}, {"content", turn}}}}};
   HttpCall call;
   call.method = "POST";
   call.url = options_.url + (open_ai ? "/chat/completions" : "/api/chat");

@@ -12,7 +12,7 @@
 namespace bagel::vision {
 
 struct LanguageModelOptions {
-  std::string url;      // Ollama's, or one that ends in /v1: OpenAI's chat completions
+  std::string url;  // Ollama's, or one that ends in /v1: OpenAI's chat completions
   std::string model;
   std::string api_key;  // sent as "Authorization: Bearer ..." unless empty
   std::chrono::milliseconds connect{2'000};
@@ -29,8 +29,8 @@ class LanguageModel {
 
   // The answer to what a person said. `context` is a report's ToContext, or empty where nobody
   // looked; it goes into the person's turn, as something seen, not into the instructions. Words go
-  // to `on_word` as they come. `stop` as in Send. Throws as Send does, and kUnavailable for what the
-  // server refuses.
+  // to `on_word` as they come. `stop` as in Send. Throws as Send does, and kUnavailable for what
+  // the server refuses.
   ModelAnswer Answer(const std::string& said, const std::string& context,
                      const std::function<void(std::string_view words)>& on_word = nullptr,
                      const std::function<bool()>& stop = nullptr) const;

@@ -38,8 +38,8 @@ class BrokenAnswer : public Error {
 
 // Sends `call` and collects the words of its answer's lines; they go to `on_word` as they come.
 // Throws as Send does; kInvalidArgument or kUnavailable for a status that is not 200, with the
-// server's words; kUnavailable for a stream that ends without its last line; kTooLarge for more than
-// 64 KiB of words. Once there were words, all of these are a BrokenAnswer.
+// server's words; kUnavailable for a stream that ends without its last line; kTooLarge for more
+// than 64 KiB of words. Once there were words, all of these are a BrokenAnswer.
 ModelAnswer StreamWords(const HttpCall& call, const std::string& model, const LineParser& parse,
                         const std::function<void(std::string_view)>& on_word,
                         const std::function<bool()>& stop);

@@ -2,6 +2,9 @@
 #ifndef BAGEL_CUDA_EMULATION_CUDA_FP16_H_
 #define BAGEL_CUDA_EMULATION_CUDA_FP16_H_
 
+// CUDA's own names.
+// NOLINTBEGIN(bugprone-reserved-identifier)
+
 #include <cuda_runtime.h>
 
 #include "quant/half.h"
@@ -52,5 +55,7 @@ inline __half2 __hmul2(__half2 a, __half2 b) { return {__hmul(a.x, b.x), __hmul(
 inline __half2 __hfma2(__half2 a, __half2 b, __half2 c) {
   return {__hfma(a.x, b.x, c.x), __hfma(a.y, b.y, c.y)};
 }
+
+// NOLINTEND(bugprone-reserved-identifier)
 
 #endif  // BAGEL_CUDA_EMULATION_CUDA_FP16_H_

@@ -5,6 +5,9 @@
 #ifndef BAGEL_CUDA_EMULATION_CUDA_RUNTIME_H_
 #define BAGEL_CUDA_EMULATION_CUDA_RUNTIME_H_
 
+// CUDA's own names.
+// NOLINTBEGIN(bugprone-reserved-identifier)
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -264,5 +267,7 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
                    [&] { kernel(arguments...); });
   });
 }
+
+// NOLINTEND(bugprone-reserved-identifier)
 
 #endif  // BAGEL_CUDA_EMULATION_CUDA_RUNTIME_H_

@@ -3,6 +3,9 @@
 #ifndef BAGEL_CUDA_EMULATION_MMA_H_
 #define BAGEL_CUDA_EMULATION_MMA_H_
 
+// CUDA's own names.
+// NOLINTBEGIN(bugprone-reserved-identifier)
+
 #include <cuda_fp16.h>
 
 namespace nvcuda::wmma {
@@ -82,5 +85,7 @@ void mma_sync(fragment<accumulator, M, N, K, float>& d,
 }
 
 }  // namespace nvcuda::wmma
+
+// NOLINTEND(bugprone-reserved-identifier)
 
 #endif  // BAGEL_CUDA_EMULATION_MMA_H_
