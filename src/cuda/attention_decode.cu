@@ -51,7 +51,7 @@ __device__ inline void ScoreKeys(float (&scores)[kMaxGroup][kKeys],
       }
     } else {
 #pragma unroll
-      for (int i = 0; i < kDims; ++i) values[i] = 0;
+      for (float& value : values) value = 0;
     }
     for (int head = 0; head < group; ++head) {
       float dot = 0;

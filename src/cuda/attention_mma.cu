@@ -76,11 +76,11 @@ __device__ __forceinline__ void Score(float (&scores)[kFragments][kStep / 8][4],
                                       const __half* queries, const __half* keys, int first_row) {
   const int lane = static_cast<int>(threadIdx.x % 32), matrix = lane / 8, line = lane % 8;
 #pragma unroll
-  for (int f = 0; f < kFragments; ++f)
+  for (auto& fragment : scores)
 #pragma unroll
-    for (int n = 0; n < kStep / 8; ++n)
+    for (auto& quad : fragment)
 #pragma unroll
-      for (int i = 0; i < 4; ++i) scores[f][n][i] = 0;
+      for (float& score : quad) score = 0;
 #pragma unroll
   for (int dim = 0; dim < kHead; dim += 16) {
     unsigned left[kFragments][4];

@@ -132,7 +132,7 @@ __device__ void StoreResult(const Sums (&sums)[kHead / kSide], float* staging, c
     float values[8];
     LoadValues<8>(staging + row * kScoreStride + 8 * part, values);
 #pragma unroll
-    for (int j = 0; j < 8; ++j) values[j] *= scale;
+    for (float& value : values) value *= scale;
     StoreValues<8>(block.Result(first_row + row) + column, values);
   }
 }
@@ -151,7 +151,10 @@ __global__ void __launch_bounds__(kThreads) AttendWmmaKernel(Problem problem, fl
   LoadQueries<kHead>(queries, shared.keys + first_row * kStride, block, first_row);
   // Which row of a fragment each element lies in: its layout is the compiler's.
   Sums sums[kParts], rows;
-  for (int i = lane; i < kSide * kSide; i += 32) scores[i] = static_cast<float>(i / kSide);
+  for (int i = lane; i < kSide * kSide; i += 32) {
+    const int index = i / kSide;
+    scores[i] = static_cast<float>(index);
+  }
   __syncwarp();
   wmma::load_matrix_sync(rows, scores, kSide, wmma::mem_row_major);
 #pragma unroll

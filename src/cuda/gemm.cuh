@@ -114,9 +114,9 @@ __global__ void __launch_bounds__(kThreads, B::kBlocks)
 
   Sums sums[kWarpRows / kSide][kWarpCols / kSide];
 #pragma unroll
-  for (int m = 0; m < kWarpRows / kSide; ++m)
+  for (auto& row : sums)
 #pragma unroll
-    for (int n = 0; n < kWarpCols / kSide; ++n) wmma::fill_fragment(sums[m][n], 0.0f);
+    for (Sums& fragment : row) wmma::fill_fragment(fragment, 0.0f);
 
   auto a = a_source.Fetch(first_row + thread_row, thread_k);
   auto b = b_source.Fetch(first_col + thread_row, thread_k);

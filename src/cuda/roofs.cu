@@ -82,7 +82,7 @@ double MeasureFlops(CudaContext& context) {
     Launch(context.stream(), {dim3(static_cast<unsigned>(kCount / kThreads)), dim3(kThreads)},
            FillKernel, static_cast<__half*>(tensors[i].data), kCount);
   }
-  const auto& [y, x, w] = tensors;
+  const Tensor &y = tensors[0], &x = tensors[1], &w = tensors[2];
   const std::unique_ptr<Cublas> cublas = Cublas::Load(context.stream());
   const double seconds = BestSeconds(context.stream(), [&] {
     if (cublas != nullptr)

@@ -8,12 +8,12 @@
 #ifndef BAGEL_TENSOR_OPS_H_
 #define BAGEL_TENSOR_OPS_H_
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "tensor/conv.h"
@@ -100,7 +100,9 @@ class Ops {
     const void* memory = nullptr;
     const void* cache = nullptr;
     int64_t rows = 0;
-    auto operator<=>(const ReplayKey&) const = default;
+    bool operator<(const ReplayKey& other) const {
+      return std::tie(memory, cache, rows) < std::tie(other.memory, other.cache, other.rows);
+    }
   };
   // Runs `body`, which calls the same ops on the same memory whenever `key` is the same, and
   // returns its result. Steps may differ in all that BeginStep tells of them but the rows of their

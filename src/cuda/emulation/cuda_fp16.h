@@ -2,8 +2,8 @@
 #ifndef BAGEL_CUDA_EMULATION_CUDA_FP16_H_
 #define BAGEL_CUDA_EMULATION_CUDA_FP16_H_
 
-// CUDA's own names.
-// NOLINTBEGIN(bugprone-reserved-identifier)
+// The names are CUDA's.
+// NOLINTBEGIN
 
 #include <cuda_runtime.h>
 
@@ -56,6 +56,6 @@ inline __half2 __hfma2(__half2 a, __half2 b, __half2 c) {
   return {__hfma(a.x, b.x, c.x), __hfma(a.y, b.y, c.y)};
 }
 
-// NOLINTEND(bugprone-reserved-identifier)
+// NOLINTEND
 
 #endif  // BAGEL_CUDA_EMULATION_CUDA_FP16_H_

@@ -5,8 +5,8 @@
 #ifndef BAGEL_CUDA_EMULATION_CUDA_RUNTIME_H_
 #define BAGEL_CUDA_EMULATION_CUDA_RUNTIME_H_
 
-// CUDA's own names.
-// NOLINTBEGIN(bugprone-reserved-identifier)
+// The names are CUDA's.
+// NOLINTBEGIN
 
 #include <algorithm>
 #include <bit>
@@ -268,6 +268,6 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   });
 }
 
-// NOLINTEND(bugprone-reserved-identifier)
+// NOLINTEND
 
 #endif  // BAGEL_CUDA_EMULATION_CUDA_RUNTIME_H_

@@ -3,8 +3,8 @@
 #ifndef BAGEL_CUDA_EMULATION_MMA_H_
 #define BAGEL_CUDA_EMULATION_MMA_H_
 
-// CUDA's own names.
-// NOLINTBEGIN(bugprone-reserved-identifier)
+// The names are CUDA's.
+// NOLINTBEGIN
 
 #include <cuda_fp16.h>
 
@@ -86,6 +86,6 @@ void mma_sync(fragment<accumulator, M, N, K, float>& d,
 
 }  // namespace nvcuda::wmma
 
-// NOLINTEND(bugprone-reserved-identifier)
+// NOLINTEND
 
 #endif  // BAGEL_CUDA_EMULATION_MMA_H_

@@ -2,6 +2,9 @@
 #ifndef BAGEL_CUDA_EMULATION_PTX_CUH_
 #define BAGEL_CUDA_EMULATION_PTX_CUH_
 
+// The names are CUDA's.
+// NOLINTBEGIN
+
 #include <cuda_fp16.h>
 
 namespace bagel {
@@ -64,5 +67,7 @@ inline void MultiplyAdd16816(float (&sums)[4], const unsigned (&a)[4], unsigned 
 }
 
 }  // namespace bagel
+
+// NOLINTEND
 
 #endif  // BAGEL_CUDA_EMULATION_PTX_CUH_
