@@ -10,8 +10,11 @@
 namespace bagel {
 namespace {
 
-// Bytes of a weight that are unpacked at once for cuBLAS.
-constexpr int64_t kSliceBytes = 64 << 20;
+// Bytes of a weight that are unpacked at once for cuBLAS: the decoder's largest, 18944 x 3584, fits
+// whole. A product of few columns leaves multiprocessors idle in its last turn.
+constexpr int64_t kSliceBytes = int64_t{130} << 20;
+// Slices begin at multiples of this, where cuBLAS has aligned columns of y and whole tiles.
+constexpr int64_t kSliceStep = 128;
 // Rows from which unpacking a weight for cuBLAS is a small part of the product.
 constexpr int64_t kManyRows = 256;
 constexpr int kTuring = 75;
@@ -22,6 +25,15 @@ size_t CopyBytes(const Tensor& x) {
   if (x.dtype == DType::kF16) return 0;
   const auto bytes = static_cast<size_t>(x.rows * x.cols) * sizeof(uint16_t);
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+// Rows of a weight [out, in] that are unpacked at once: about equal parts, each in kSliceBytes.
+int64_t SliceRows(int64_t out, int64_t in) {
+  const int64_t fit = kSliceBytes / (in * static_cast<int64_t>(sizeof(uint16_t)));
+  if (fit >= out) return out;
+  if (fit < kSliceStep) return std::max<int64_t>(1, fit);
+  const int64_t most = fit / kSliceStep * kSliceStep, parts = (out + most - 1) / most;
+  return ((out + parts - 1) / parts + kSliceStep - 1) / kSliceStep * kSliceStep;
 }
 
 }  // namespace
@@ -55,8 +67,7 @@ void CudaLinear::RunCublas(const Tensor& y, const Tensor& x, const Weight& weigh
   if (weight.format == WeightFormat::kF16) {
     cublas_->Multiply(y, x, weight.data, add, scale);
   } else {
-    const int64_t row_bytes = weight.in * static_cast<int64_t>(sizeof(uint16_t));
-    const int64_t slice = std::max<int64_t>(1, kSliceBytes / row_bytes);
+    const int64_t slice = SliceRows(weight.out, weight.in);
     auto* values =
         static_cast<char*>(context_.Scratch(copy_bytes + static_cast<size_t>(kSliceBytes))) +
         copy_bytes;
