@@ -207,7 +207,7 @@ void Mqtt::OnConnect(int code) {
 void Mqtt::OnDisconnect(int code) {
   connected_ = false;
   if (code != 0 && !said_offline_.exchange(true)) {
-    spdlog::warn("{}: connection lost", Name());
+    spdlog::warn("{}: no connection; it is tried again", Name());
   }
 }
 
