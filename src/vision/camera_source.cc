@@ -51,6 +51,12 @@ bool IsPicture(const std::string& path) {
          (text.starts_with("RIFF") && text.substr(8) == "WEBP");
 }
 
+// Such as there are below /dev/shm.
+bool IsFileOrFolder(const std::string& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error) || fs::is_directory(path, error);
+}
+
 SourceRecipe FileRecipe(const std::string& path, const CameraOptions& options) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
@@ -59,7 +65,8 @@ SourceRecipe FileRecipe(const std::string& path, const CameraOptions& options) {
   if (status.type() != fs::file_type::regular) {
     throw Error(ErrorKind::kNotFound,
                 "camera " + Quote(path) +
-                    " is not there: expected /dev/videoN, a number, an rtsp:// or http:// address, "
+                    (fs::exists(status) ? " is a pipe or socket" : " is not there") +
+                    ": expected /dev/videoN, a number, an rtsp:// or http:// address, "
                     "a video, a picture, a folder or demo");
   }
   return IsPicture(path) ? PictureRecipe(path) : VideoRecipe(path, options);
@@ -93,7 +100,7 @@ SourceRecipe MakeRecipe(const std::string& source, const CameraOptions& options)
     throw Error(ErrorKind::kInvalidArgument, "the camera's name is empty");
   }
   if (IsNumber(source)) return DeviceRecipe("/dev/video" + source, options);
-  if (source.starts_with("/dev/")) return DeviceRecipe(source, options);
+  if (source.starts_with("/dev/") && !IsFileOrFolder(source)) return DeviceRecipe(source, options);
   for (const char* scheme : {"rtsp://", "rtsps://", "http://", "https://"}) {
     if (source.starts_with(scheme)) return StreamRecipe(source, options);
   }

@@ -356,6 +356,13 @@ TEST_F(CameraTest, WhatCanNeverWorkIsRefused) {
   EXPECT_THROW(Camera::Open("demo", options), Error);
 }
 
+TEST_F(CameraTest, AFileBelowDevIsAFile) {
+  const fs::path path = "/dev/shm/camera_test." + std::to_string(getpid()) + ".jpg";
+  fs::copy_file("demo/pictures/person-01.jpg", path);
+  EXPECT_EQ(Camera::Open(path)->Newest(kPatience).state, State::kOk);
+  fs::remove(path);
+}
+
 TEST_F(CameraTest, AMissingDeviceIsOfflineAtOnce) {
   const auto camera = Camera::Open("/dev/video97");
   const auto start = steady_clock::now();

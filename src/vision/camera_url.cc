@@ -35,7 +35,7 @@ std::string CurlText(CURLcode code) {
       return "no answer in time";
     default: {
       std::string text = curl_easy_strerror(code);
-      if (!text.empty())
+      if (text.size() > 1 && std::islower(static_cast<unsigned char>(text[1])) != 0)
         text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
       return text;
     }
