@@ -136,8 +136,9 @@ int hailo_vstream_read_raw_buffer(void*, void* buffer, size_t bytes) {
   // A person where the picture is red: y_min, x_min, y_max, x_max, score.
   float box[] = {1, 1, 0, 0, 0.9F};
   for (size_t i = 0; i < kSide * kSide; ++i) {
-    const float x = static_cast<float>(i % kSide) / kSide;
-    const float y = static_cast<float>(i / kSide) / kSide;
+    const size_t row = i / kSide, column = i % kSide;
+    const float x = static_cast<float>(column) / kSide;
+    const float y = static_cast<float>(row) / kSide;
     if (last_picture[3 * i] > 200 && last_picture[3 * i + 2] < 50) {
       box[0] = y < box[0] ? y : box[0];
       box[1] = x < box[1] ? x : box[1];

@@ -97,8 +97,9 @@ std::vector<Face> DecodeYunet(const std::vector<cv::Mat>& outputs, cv::Size inpu
       const float score = std::sqrt(std::clamp(scale.scores[0][cell], 0.0F, 1.0F) *
                                     std::clamp(scale.scores[1][cell], 0.0F, 1.0F));
       const float* box = scale.boxes + 4 * static_cast<ptrdiff_t>(cell);
-      const double x = (cell % columns + double{box[0]}) * stride;
-      const double y = (cell / columns + double{box[1]}) * stride;
+      const int row = cell / columns, column = cell % columns;
+      const double x = (column + double{box[0]}) * stride;
+      const double y = (row + double{box[1]}) * stride;
       const double width = std::exp(double{box[2]}) * stride;
       const double height = std::exp(double{box[3]}) * stride;
       // False also for what is not a number.
