@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <thread>
@@ -199,6 +200,33 @@ TEST(EngineLoadTest, ErrorsNameWhatIsWrong) {
   options = Options();
   options.context_tokens = 1 << 30;
   EXPECT_THROW(Engine::Load(options), Error);
+}
+
+// The worker calls it while it idles and between the layers of a step, at the interval and no more.
+TEST(Heartbeat, BeatsIdleAndBusy) {
+  std::atomic<int> beats{0};
+  std::atomic<bool> worker_only{true};
+  std::thread::id worker;
+  EngineOptions options = Options();
+  options.heartbeat = [&] {
+    if (beats == 0) worker = std::this_thread::get_id();
+    worker_only = worker_only && std::this_thread::get_id() == worker;
+    ++beats;
+  };
+  options.heartbeat_interval = std::chrono::milliseconds(10);
+  const auto begin = std::chrono::steady_clock::now();
+  {
+    const std::unique_ptr<Engine> engine = Engine::Load(options);
+    while (beats < 3) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    const int before = beats;
+    TextRequest request = Request("Describe this image.");
+    request.parts.insert(request.parts.begin(), ReadPicture("tests/golden/images/astronaut.png"));
+    engine->Run(request, nullptr);
+    EXPECT_GT(beats, before);
+  }
+  const auto elapsed = std::chrono::steady_clock::now() - begin;
+  EXPECT_LE(beats, elapsed / options.heartbeat_interval + 1);
+  EXPECT_TRUE(worker_only);
 }
 
 }  // namespace

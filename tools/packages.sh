@@ -32,7 +32,8 @@ GPU_PACKAGES=(clang-19 python3-venv)
 DEMO_PACKAGES=(curl jq)
 
 # To build and run the tests.
-TEST_PACKAGES=(curl jq libgmock-dev libgtest-dev mosquitto python3 python3-jsonschema python3-yaml)
+TEST_PACKAGES=(curl jq libgmock-dev libgtest-dev mosquitto python3 python3-jsonschema python3-yaml
+               systemd)
 
 # Whose files the tests read: photographs.
 TEST_FILES=(python3-skimage)

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/service_manager.h"
 #include "commands.h"
 #include "log.h"
 #include "look_options.h"
@@ -62,6 +63,8 @@ void Serve(ServeCommand command) {
   options.http.guard.api_key = ApiKey(command.api_key_file);
   options.look.mood = !command.eyes.no_emotion;
   options.save = command.eyes.save;
+  if (ServiceWatchdogInterval().count() > 0)
+    options.on_alive = [] { TellServiceManager("WATCHDOG=1"); };
   const std::string host = options.http.host;
   const bool open = options.http.guard.api_key.empty();
 
@@ -87,7 +90,9 @@ void Serve(ServeCommand command) {
   }
   const bool ipv6 = host.find(':') != std::string::npos;
   spdlog::info("listening on http://{}:{}", ipv6 ? "[" + host + "]" : host, service.http().port());
+  TellServiceManager("READY=1\nSTATUS=Serving port " + std::to_string(service.http().port()));
   service.http().Wait();
+  TellServiceManager("STOPPING=1");
   spdlog::info("stopped");
 }
 

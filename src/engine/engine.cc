@@ -169,6 +169,7 @@ class TextEngine final : public Engine {
     bool last_was_prefill = false;
     TurnState turn;
     while (TakeIn(sessions)) {
+      Beat();
       EndCancelled(sessions);
       turn.text_waits = !sessions.empty();
       turn.text_before_first =
@@ -194,6 +195,30 @@ class TextEngine final : public Engine {
     for (const QueuedPicture& queued : pictures_) FailQueued(queued, error);
   }
 
+  // The heartbeat, if it is due.
+  void Beat() {
+    if (!Beats()) return;
+    const Clock::time_point now = Clock::now();
+    if (now < next_beat_) return;
+    next_beat_ = now + options_.heartbeat_interval;
+    options_.heartbeat();
+  }
+
+  bool Beats() const { return options_.heartbeat && options_.heartbeat_interval.count() > 0; }
+
+  // Waits until there is work or it is time to stop; the heart beats on.
+  void AwaitWork(std::unique_lock<std::mutex>& lock, bool busy) {
+    const auto ready = [&] {
+      return stopping_ || busy || picture_ || !queue_.empty() || !pictures_.empty();
+    };
+    if (!Beats()) return wake_.wait(lock, ready);
+    while (!wake_.wait_until(lock, next_beat_, ready)) {
+      lock.unlock();
+      Beat();
+      lock.lock();
+    }
+  }
+
   void EndCancelled(std::vector<std::unique_ptr<Session>>& sessions) {
     for (const auto& session : sessions) {
       if (session->job().cancelled()) session->Finish(FinishReason::kCancelled);
@@ -215,7 +240,10 @@ class TextEngine final : public Engine {
   }
 
   void RunPicture() {
-    picture_->Step([this] { return stopping_ || picture_->job().cancelled(); });
+    picture_->Step([this] {
+      Beat();
+      return stopping_ || picture_->job().cancelled();
+    });
     if (picture_->done()) EndPicture();
   }
 
@@ -243,10 +271,7 @@ class TextEngine final : public Engine {
       QueuedRequest queued;
       {
         std::unique_lock lock(mutex_);
-        wake_.wait(lock, [&] {
-          return stopping_ || !queue_.empty() || !sessions.empty() || picture_ ||
-                 !pictures_.empty();
-        });
+        AwaitWork(lock, !sessions.empty());
         if (stopping_) return false;
         if (!picture_ && !pictures_.empty()) {
           QueuedPicture picture = std::move(pictures_.front());
@@ -285,6 +310,7 @@ class TextEngine final : public Engine {
 
   void RunStep(const std::vector<Session*>& chosen) {
     const auto all_cancelled = [&] {
+      Beat();
       return stopping_ || std::all_of(chosen.begin(), chosen.end(),
                                       [](const Session* s) { return s->job().cancelled(); });
     };
@@ -335,6 +361,7 @@ class TextEngine final : public Engine {
   std::deque<QueuedRequest> queue_;
   std::deque<QueuedPicture> pictures_;
   std::unique_ptr<PictureSession> picture_;  // the worker's
+  Clock::time_point next_beat_{};            // the worker's
   std::atomic<bool> stopping_{false};
   std::thread worker_;
 };

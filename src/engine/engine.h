@@ -3,8 +3,10 @@
 #define BAGEL_ENGINE_ENGINE_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +25,11 @@ struct EngineOptions {
   int64_t context_tokens = 0;  // longest context of one request; 0 = 8192 or the model's limit
   int max_sessions = 4;        // requests decoded together
   int max_queue = 512;         // requests waiting beyond that
+
+  // Called by the worker, about once an interval while it idles and between layers while it works,
+  // so not when the device hangs. Empty or zero: never.
+  std::function<void()> heartbeat;
+  std::chrono::microseconds heartbeat_interval{0};
 };
 
 struct ModelInfo {

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 
 from program import PICTURE, program, serving
 
@@ -165,6 +166,30 @@ class StopTest(unittest.TestCase):
             thread.join()
             self.assertEqual(server.wait(), 0)
         self.assertEqual(results[0][0], 200)
+
+    def test_the_service_manager_hears_how_it_fares(self):
+        with tempfile.TemporaryDirectory() as folder:
+            manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self.addCleanup(manager.close)
+            manager.bind(folder + "/notify")
+            manager.settimeout(20)
+            heard = []
+
+            def hear(line):
+                while not heard or line not in heard[-1].split("\n"):
+                    heard.append(manager.recv(4096).decode())
+
+            variables = {"NOTIFY_SOCKET": folder + "/notify", "WATCHDOG_USEC": "100000"}
+            with unittest.mock.patch.dict(os.environ, variables), serving(BAGEL) as server:
+                hear("READY=1")
+                self.assertIn("EXTEND_TIMEOUT_USEC=1800000000", heard[0])
+                self.assertIn(f", port {server.port}", heard[-1])
+                for _ in range(3):
+                    heard.append(manager.recv(4096).decode())
+                    self.assertEqual(heard[-1], "WATCHDOG=1")
+                os.kill(server.process.pid, signal.SIGTERM)
+                hear("STOPPING=1")
+                self.assertEqual(server.wait(), 0)
 
     def test_the_log_has_no_prompt(self):
         with serving(BAGEL) as server:
