@@ -28,7 +28,7 @@ struct EngineOptions {
 
   // Called by the worker, about once an interval while it idles and between layers while it works,
   // so not when the device hangs. Empty or zero: never.
-  std::function<void()> heartbeat;
+  std::function<void()> heartbeat = nullptr;
   std::chrono::microseconds heartbeat_interval{0};
 };
 
