@@ -8,8 +8,8 @@
 namespace bagel {
 
 // Sends `state`, lines such as "READY=1" or "STATUS=loading", as one datagram to $NOTIFY_SOCKET, a
-// path or, with a leading @, an abstract name. False where there is no such variable or nobody takes
-// the datagram; a service works as well without. Never waits.
+// path or, with a leading @, an abstract name. False where there is no such variable or nobody
+// takes the datagram; a service works as well without. Never waits.
 bool TellServiceManager(const std::string& state);
 
 // How often the manager wants to hear "WATCHDOG=1" at the least: $WATCHDOG_USEC, if it is meant for

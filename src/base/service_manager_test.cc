@@ -25,8 +25,8 @@ class Manager {
     std::memcpy(address.sun_path, name.data(), name.size());
     const bool abstract = name[0] == '@';
     if (abstract) address.sun_path[0] = '\0';
-    const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size() +
-                                               (abstract ? 0 : 1));
+    const auto length =
+        static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size() + (abstract ? 0 : 1));
     EXPECT_EQ(bind(socket_, reinterpret_cast<const sockaddr*>(&address), length), 0);
     setenv("NOTIFY_SOCKET", name.c_str(), 1);
   }

@@ -142,6 +142,7 @@ class Camera::Impl {
   const milliseconds unusable_after_;
   std::optional<steady_clock::time_point> unusable_since_;
   milliseconds retry_{0};  // 0: the next failure is the first in a row
+  bool missing_ = false;   // the device, when it failed last
   std::minstd_rand jitter_{std::random_device{}()};
 
   std::thread thread_;  // last: it uses all of the above
@@ -236,6 +237,8 @@ void Camera::Impl::Publish(const SourceFrame& source, const FrameStatistics& fra
 }
 
 void Camera::Impl::Fail(const CameraError& error) {
+  // Before anybody hears of it: whoever plugs the device in then is noticed.
+  missing_ = !recipe_.device.empty() && access(recipe_.device.c_str(), F_OK) != 0;
   const std::lock_guard lock(mutex_);
   if (privacy_ || closing_) return;
   if (error.state() != State::kFrozen) frame_ = {};
@@ -269,13 +272,12 @@ void Camera::Impl::WaitToRetry() {
   retry_ = retry_.count() == 0 ? options_.first_retry : std::min(retry_ * 2, options_.last_retry);
   const auto jitter = std::uniform_int_distribution<int64_t>(0, retry_.count() / 4)(jitter_);
   const auto until = steady_clock::now() + retry_ + milliseconds(jitter);
-  const bool missing = !recipe_.device.empty() && access(recipe_.device.c_str(), F_OK) != 0;
   std::unique_lock lock(mutex_);
   while (!closing_ && !privacy_ && steady_clock::now() < until) {
     changed_.wait_until(lock,
-                        missing ? std::min(until, steady_clock::now() + kLookForDevice) : until,
+                        missing_ ? std::min(until, steady_clock::now() + kLookForDevice) : until,
                         [&] { return closing_ || privacy_; });
-    if (missing && access(recipe_.device.c_str(), F_OK) == 0) return;
+    if (missing_ && access(recipe_.device.c_str(), F_OK) == 0) return;
   }
 }
 
