@@ -38,6 +38,6 @@ if (($# > 0)); then
   files=("$@")
 else
   mapfile -t files < <(jq -r '.[].file' "$build/compile_commands.json" | sort -u |
-    sed -n "s|^$PWD/||p" | grep -Ev '_test\.cc$|^tests/|\.cu$')
+    sed -n "s|^$PWD/||p" | grep -Ev '(_test|_stand_in)\.cc$|^tests/|\.cu$')
 fi
 printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "$(nproc)" bash -c 'check "$0"'

@@ -28,7 +28,7 @@ Snapshots::Snapshots(const SnapshotOptions& options) : options_(options) {
 
 std::string Snapshots::Save(const std::string& name, const std::string& jpeg) {
   const std::lock_guard lock(mutex_);
-  const std::string path = (fs::path(options_.folder) / (name + ".jpg")).string();
+  std::string path = (fs::path(options_.folder) / (name + ".jpg")).string();
   const int file =
       ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   bool written = file >= 0;

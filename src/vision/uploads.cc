@@ -74,7 +74,7 @@ Json UploadedObject(const http::HttpRequest& request) {
   }
   try {
     Json json = ParseJson(request.body, "request", {.max_depth = 8});
-    JsonObject(json, "request");
+    static_cast<void>(JsonObject(json, "request"));
     return json;
   } catch (const Error& error) {
     // Whatever is wrong with a request is its sender's mistake.
