@@ -1,0 +1,43 @@
+#include "program.h"
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+
+#include "base/error.h"
+
+namespace bagel {
+
+int RunProgram(const char* name, const char* description, void (*add_commands)(CLI::App& app),
+               int argc, char** argv) {
+  // A reader that goes away is an error of the write, not the end of the program.
+  std::signal(SIGPIPE, SIG_IGN);
+  const auto fail = [&](const char* message, ErrorKind kind) {
+    std::fprintf(stderr, "%s: %s\n", name, message);
+    return ExitCode(kind);
+  };
+  try {
+    CLI::App app(description, name);
+    app.set_version_flag("--version", std::string(name) + " " BAGEL_VERSION);
+    app.require_subcommand(1);
+    app.get_formatter()->column_width(30);
+    add_commands(app);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      if (error.get_exit_code() == 0) return app.exit(error);
+      return fail(error.what(), ErrorKind::kInvalidArgument);
+    }
+    return 0;
+  } catch (const Error& error) {
+    return fail(error.what(), error.kind());
+  } catch (const std::bad_alloc&) {
+    return fail("out of memory", ErrorKind::kOutOfMemory);
+  } catch (const std::exception& error) {
+    return fail(error.what(), ErrorKind::kInternal);
+  }
+}
+
+}  // namespace bagel
