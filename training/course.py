@@ -9,6 +9,7 @@ import torch
 
 def arguments(parser, minutes, work, rate):
     parser.add_argument("--minutes", type=float, default=minutes, help="training time in all slices together")
+    parser.add_argument("--begun", type=float, default=0.0, help="minutes of training behind the weights of --init, where there is no checkpoint")
     parser.add_argument("--until", type=float, help="end this slice at that many minutes of training")
     parser.add_argument("--work", default=work)
     parser.add_argument("--rate", type=float, default=rate)
@@ -24,7 +25,7 @@ class Course:
         self.path, self.keep, self.warm, self.also = f"{args.work}/checkpoint.pt", keep, warm, also
         os.makedirs(args.work, exist_ok=True)
         self.saved = torch.load(self.path, map_location="cpu") if os.path.exists(self.path) else None
-        self.step, self.seconds = (self.saved["step"], self.saved["seconds"]) if self.saved else (0, 0.0)
+        self.step, self.seconds = (self.saved["step"], self.saved["seconds"]) if self.saved else (0, args.begun * 60)
         self.top, self.total, self.end = args.rate, args.minutes * 60, (args.until or args.minutes) * 60
         self.shown = []
 

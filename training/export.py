@@ -115,6 +115,13 @@ def write_autoencoder(folder, state, config, choose=packed_convolution):
     return os.path.getsize(f"{folder}/ae.safetensors")
 
 
+def autoencoder_config(folder):
+    """The constants of an autoencoder: of one that was trained, or of a model folder's."""
+    if os.path.exists(f"{folder}/autoencoder.json"):
+        return json.load(open(f"{folder}/autoencoder.json"))
+    return json.load(open(f"{folder}/bagel.json"))["vae"]
+
+
 def packed_drawing(name, weight):
     """The expert's matrices and the position table; the small layers at its two ends stay whole."""
     return weight.dim() == 2 and "_moe_gen" in name or name.startswith("latent_pos_embed")
@@ -129,10 +136,11 @@ def add_drawing(understanding, autoencoder, state, intermediate, folder):
         if os.path.abspath(understanding) != os.path.abspath(folder):
             shutil.copy(f"{understanding}/{name}", f"{folder}/{name}")
     own = json.load(open(f"{understanding}/bagel.json"))
-    own = {**own, "picture": {"width": 256, "height": 256}, "gen_intermediate": intermediate, "vae": json.load(open(f"{autoencoder}/autoencoder.json"))}
+    own = {**own, "picture": {"width": 256, "height": 256}, "gen_intermediate": intermediate, "vae": autoencoder_config(autoencoder)}
     save_file({**kept, **store(state, packed_drawing)}, f"{folder}/ema.safetensors", {"format": "pt"})
     os.chmod(f"{folder}/ema.safetensors", 0o644)
-    shutil.copyfile(f"{autoencoder}/ae.safetensors", f"{folder}/ae.safetensors")
+    if os.path.abspath(autoencoder) != os.path.abspath(folder):
+        shutil.copyfile(f"{autoencoder}/ae.safetensors", f"{folder}/ae.safetensors")
     with open(f"{folder}/bagel.json", "w") as f:
         json.dump(own, f, indent=2)
         f.write("\n")

@@ -9,7 +9,7 @@ from autoencoder import to_pixels, to_tokens
 from preprocess import PATCH, VIT, fit, positions
 from studio import FAMILY, FIELDS, SHAPES
 
-CHANGE_WEIGHT, FACE_WEIGHT, SMALL_WEIGHT, SHORT = 3.0, 3.0, 5.0, 24  # SHORT: tokens of a change's wording at most
+CHANGE_WEIGHT, FACE_WEIGHT, SMALL_WEIGHT, SHORT = 4.0, 3.0, 5.0, 24  # SHORT: tokens of a change's wording at most
 
 
 def upload(array, device):
@@ -95,6 +95,7 @@ class Gallery:
         """Changes at random: (family, way, which, wording, picture before, picture after)."""
         family, way = self.some(min(self.count, self.size), size), self.some(2, size)
         j, k = self.some(FAMILY - 1, size), self.some(FIELDS["order"][1][2], size)
+        j = torch.where(self.order_length[family, 0, j, k] > 0, j, 0)
         way = torch.where(self.order_length[family, way, j, k] > 0, way, 0)
         return family, way, j, k, torch.where(way == 0, 0, j + 1), torch.where(way == 0, j + 1, 0)
 

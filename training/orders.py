@@ -17,7 +17,10 @@ SAY["room study"] = ["in a Victorian study", "in a study", "in the study", "in a
 SAY["room kitchen"] = ["in a kitchen", "in the kitchen", "in front of a stove", "in a kitchen with cupboards and a stove", "standing in a kitchen", "by the stove in a kitchen", "in front of kitchen cupboards"]
 SAY["room garden"] = ["in a garden", "in the garden", "outside in a garden", "in front of a fence and a tree", "in a garden with flowers", "by a fence under a tree", "outside with a tree and a fence", "outside in the garden", "among flowers in a garden"]
 SAY["room office"] = ["in an office", "at the office", "in the office", "in front of a whiteboard", "in an office with a monitor and a whiteboard", "with a whiteboard and a monitor behind", "at work in an office"]
-SAY["room night window"] = ["in front of a window at night", "in a room with a window at night", "by the window at night", "at a window with the moon outside", "at night in front of a window", "in front of a window with the moon", "with the moon in the window", "at a window at night, with the moon", "by a dark window", "at night"]
+SAY["room night window"] = ["in front of a window at night", "in a room with a window at night", "by the window at night", "at a window with the moon outside", "at night in front of a window", "in front of a window with the moon", "with the moon in the window", "at a window at night, with the moon", "by a dark window", "at night",
+    "with the moon behind, in a window", "by a window under the moon", "beside a window, with night outside", "at a window that shows the moon", "near a window, dark outside",
+    "in front of a dark window and the moon", "by a window, outside the moon shines", "at a window with a night sky", "by the window, the moon is out", "with a window and the moon behind",
+    "in front of a window, outside it is night", "at a dark window under the moon"]
 SAY["no glasses"] = ["without glasses", "with no glasses"]
 SAY["sentence"] = ["{start}{person}{rest}(.|)", "{person}{rest}(.|)", "{start}a person. The person looks {mood} and has {hair}. They wear {clothes_a}{extra}. The background is {room}.",
     "{start}{mood_a} person: {hair}, {clothes}{extra_list}, {room}(.|)", "Portrait, {mood}, {hair}, {clothes}{extra_list}, {room}",

@@ -13,6 +13,7 @@ from things import draw_thing
 
 THING_SIZE = {"book": 150, "ball": 130, "apple": 130, "mug": 135, "teapot": 165, "candle": 150, "vase": 150, "bottle": 150,
               "lamp": 165, "plant": 165, "cat": 165}
+NEAR_SPACING, NEAR_SIZE = 0.235, 0.87  # of things near the eye
 
 
 def width(scene):
@@ -58,9 +59,12 @@ def draw_still(p, scene, seed):
     rooms.table(p, w, 500, rnd, False)
     row = [t for t in scene["things"] if isinstance(t["place"], int) and "behind" not in t]
     n = len(row)
-    spread = min(0.5, (0.19 if w > 1000 else 0.21) * (n - 1) / 2) if n > 1 else 0
+    near = scene.get("near")
+    spacing = NEAR_SPACING if near else 0.19 if w > 1000 else 0.21
+    spread = min(0.5, spacing * (n - 1) / 2) if n > 1 else 0
     centre = 0.5 if n > 1 else rnd.uniform(0.35, 0.65)
     big = rnd.uniform(1.1, 1.3) if w > 1000 else rnd.uniform(0.72, 0.84)
+    big = NEAR_SIZE if near else big
     places = {}
     for i, thing in enumerate(row):
         x = w * (centre + (2 * spread * i / (n - 1) - spread if n > 1 else 0)) + rnd.uniform(-12, 12)

@@ -144,6 +144,7 @@ def parcel(p, colour, rnd):
 
 
 SUBJECT = {"person": (person, 330, 350), "car": (car, 390, 400), "dog": (dog, 150, 165), "parcel": (parcel, 96, 110)}
+NEAR = {"person": 1.2, "car": 1.1, "dog": 1.15, "parcel": 1.2}  # how much larger they are where the camera hangs lower
 
 
 def draw_security(p, scene, seed):
@@ -153,8 +154,8 @@ def draw_security(p, scene, seed):
     for i, subject in enumerate(sorted(scene["subjects"], key=lambda s: s["name"] != "car")):
         one = stream(seed, "subject " + subject["place"])
         draw, small, big = SUBJECT[subject["name"]]
-        size = one.uniform(small, big)
-        x = spot[subject["place"]] + one.uniform(-45, 45)
+        size = one.uniform(small, big) * (NEAR[subject["name"]] if scene.get("near") else 1)
+        x = spot[subject["place"]] + one.uniform(-45, 45) * (0.5 if scene.get("near") else 1)
         y = one.uniform(500, 540) if subject["name"] == "car" else one.uniform(560, 640)
         draw(p.move(x, y, size, 0, one.choice([-1, 1])), subject["colour"], one)
 

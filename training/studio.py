@@ -1,7 +1,7 @@
 """Pictures for the drawing half: portraits and tables 256x256, frames of a camera 384x224, in families.
 
-A family is one scene and three copies of it with one attribute changed each; it is drawn with one seed, so
-that everything else stays. Worker processes draw families into shared memory, with the texts that ask for them.
+A family is one scene and three copies of it with one attribute changed each, or, before a camera, the scene, its night, and
+two scenes with others in the same place; it is drawn with one seed, so that everything else stays. Worker processes draw families into shared memory, with the texts that ask for them.
 """
 import mmap
 import multiprocessing as mp
@@ -19,7 +19,7 @@ from tokenizer import Vocabulary
 
 SHAPES = {"square": (256, 256), "wide": (384, 224)}  # width, height
 FAMILY, PROMPTS, WORDS, TEXT = 4, 3, 2, 48
-PEOPLE, PEOPLE_SEEN = {"square": 0.8, "wide": 0.5}, {"square": 0.58, "wide": 0.35}  # in training more of what is harder
+PEOPLE, PEOPLE_SEEN = {"square": 0.8, "wide": 0.5}, {"square": 0.52, "wide": 0.25}  # in training more of what is harder
 CELL = 16  # pixels a side of a latent token
 
 
@@ -37,14 +37,22 @@ def base_scene(rnd, shape, unseen=False):
         elif scene["kind"] == "still":
             if len(scene["things"]) > 3 or any(t["place"] == "wall" for t in scene["things"]):
                 continue
-            scene["frame"] = "square"
+            scene.update(frame="square", near=True)  # things and subjects several latent tokens wide
         else:
-            scene["caption"] = False
+            scene.update(caption=False, near=True)
         return scene
 
 
+def others(base, rnd):
+    """A scene in the place of `base`, a camera's, with subjects of its own, by day or by night."""
+    while True:
+        scene = base_scene(rnd, "wide")
+        if scene["kind"] == "security" and scene["place"] == base["place"]:
+            return scene
+
+
 def family(rnd, shape, unseen=False, changes=FAMILY - 1):
-    """(scenes, [(kind, words)] of each change, [(kind, words)] of each way back or None)"""
+    """(scenes, [(kind, words)] of each change, [(kind, words)] of each way back); None where words would not do."""
     while True:
         base = base_scene(rnd, shape, unseen)
         if base["kind"] == "security":  # its one change must be in the same part of the world
@@ -52,7 +60,12 @@ def family(rnd, shape, unseen=False, changes=FAMILY - 1):
             if world.held_out(base) != unseen or not unseen and world.held_out(dict(base, time="night")):
                 continue
         there, back, all_scenes = [], [], [base]
-        for _ in range(changes):
+        for i in range(changes):
+            if base["kind"] == "security" and i > 0:  # there is but one change to it
+                there.append(None)
+                back.append(None)
+                all_scenes.append(others(base, rnd))
+                continue
             kind, new, words = orders.change_seen(base, rnd, unseen)
             there.append((kind, words))
             back.append(way_back(base, new, kind, rnd))
@@ -102,7 +115,7 @@ def face_of(scene, seed, shape):
 
 FIELDS = {"prompt": (np.int16, (FAMILY, PROMPTS, TEXT)), "prompt_length": (np.int16, (FAMILY, PROMPTS)), "face": (np.float32, (FAMILY, 3)),
           "focus": (np.uint8, (FAMILY, 24 * 14)),
-          # order [0] leads from the base to picture 1..3, order [1] back; length 0 = there is none
+          # order [0] leads from the base to picture 1..3, order [1] back; length 0 = there is none, but to picture 1 there always is
           "order": (np.int16, (2, FAMILY - 1, WORDS, TEXT)), "order_length": (np.int16, (2, FAMILY - 1, WORDS))}
 
 

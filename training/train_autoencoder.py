@@ -47,8 +47,15 @@ def face_weight(faces, size, step, strong):
     return 1 + (strong - 1) * inside.float()
 
 
-def loss_of(model, pictures, faces, kl_share):
-    """L1 on the pixels and on their differences, faces counted five times, and a little KL."""
+def fineness(pixels):
+    """[B, 3, H, W] -> strength of the frequencies near Nyquist's along both sides, in every 8x8 pixels."""
+    fine = [x.diff(n=2, dim=d) / 4 for x, d in ((pixels[..., 1:-1], 2), (pixels[..., 1:-1, :], 3))]
+    return [(F.avg_pool2d(x * x, 8) + 1e-5).sqrt() for x in fine]
+
+
+def loss_of(model, pictures, faces, kl_share, fine_share):
+    """L1 on the pixels and on their differences, faces counted five times, on the strength of what is fine, which the first
+    two alone would blur, and a little KL."""
     want, kind = to_pixels(pictures), next(model.parameters()).dtype
     mean, log_variance = model.encoder(want.to(kind, memory_format=torch.channels_last)).float().chunk(2, 1)
     log_variance = log_variance.clamp(-20, 10)
@@ -58,8 +65,9 @@ def loss_of(model, pictures, faces, kl_share):
     mean_of = lambda x, w: (x.abs() * w).sum() / (w.sum() * 3)
     error = got - want
     sharp = sum(mean_of(error.diff(dim=d), weight.narrow(d, 1, weight.shape[d] - 1)) for d in (2, 3))
+    fine = sum((mine - theirs).abs().mean() for mine, theirs in zip(fineness(got), fineness(want)))
     kl = 0.5 * (mean ** 2 + log_variance.exp() - 1 - log_variance).mean()
-    loss = mean_of(error, weight) + 1.5 * sharp + kl_share * kl
+    loss = mean_of(error, weight) + 1.5 * sharp + fine_share * fine + kl_share * kl
     return loss, torch.stack([loss.detach(), (error.detach() ** 2).mean(), kl.detach()])
 
 
@@ -83,6 +91,7 @@ def main():
     parser.add_argument("--batch", type=int, default=14)
     parser.add_argument("--pool", type=int, default=40000, help="pictures of each shape kept on the device")
     parser.add_argument("--kl", type=float, default=1e-4)
+    parser.add_argument("--fine", type=float, default=1.0, help="weight of the strength of what is fine")
     parser.add_argument("--init", help="folder with an autoencoder to start from instead of random weights")
     args = parser.parse_args()
     course = Course(args, keep=0.998, warm=100)
@@ -120,7 +129,7 @@ def main():
         shape = "wide" if course.step % 4 == 3 else "square"
         batch = pools[shape].batch(args.batch)
         if shape not in passes:
-            passes[shape] = Passes(lambda b: loss_of(half.work, *b, args.kl), batch)
+            passes[shape] = Passes(lambda b: loss_of(half.work, *b, args.kl, args.fine), batch)
             half.clear()
         losses = passes[shape](batch)
         half.collect()

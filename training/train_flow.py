@@ -1,9 +1,8 @@
 """Trains the drawing expert on encoded pictures; the understanding half is frozen. Resumable in slices.
 
-  python training/train_flow.py --minutes 9.7
+  python training/train_flow.py --minutes 10.3
 """
 import argparse
-import json
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -88,7 +87,7 @@ def load(args, device):
     """The frozen halves and the drawing expert: (understanding, autoencoder, drawing)"""
     und, own = load_folder(args.understanding)
     und.requires_grad_(False)
-    autoencoder = Autoencoder(json.load(open(f"{args.autoencoder}/autoencoder.json")))
+    autoencoder = Autoencoder(export.autoencoder_config(args.autoencoder))
     autoencoder.load_state_dict(export.read_weights(f"{args.autoencoder}/ae.safetensors"))
     autoencoder.to(device, torch.bfloat16 if device.type == "cuda" else torch.float32).to(memory_format=torch.channels_last).eval().requires_grad_(False)
     model = Drawing(und.config["llm"], own["max_latent_size"], args.intermediate).initialise(und)
@@ -105,13 +104,13 @@ def named(model, average):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments(parser, 9.7, "build/training/flow", 1.5e-3)
+    arguments(parser, 10.3, "build/training/flow", 1.5e-3)
     parser.add_argument("--understanding", default="demo/model")
     parser.add_argument("--autoencoder", default="build/training/autoencoder")
     parser.add_argument("--export", default="demo/model")
     parser.add_argument("--workers", type=int, default=max(1, cores() - 1))
     parser.add_argument("--draw", type=int, default=224, help="pictures with a prompt in a step")
-    parser.add_argument("--edit", type=int, default=28, help="edits in a step")
+    parser.add_argument("--edit", type=int, default=32, help="edits in a step")
     parser.add_argument("--families", type=int, default=12000, help="families of each shape kept on the device")
     parser.add_argument("--first", type=int, default=64, help="families of each shape to begin with")
     parser.add_argument("--intermediate", type=int, default=GEN_INTERMEDIATE)
