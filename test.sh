@@ -54,7 +54,7 @@ evaluate() {
   return "$status"
 }
 
-install_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+install_packages "${BUILD_PACKAGES[@]}" "${PACKAGING_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
 for package in "${TEST_FILES[@]}"; do
   unpack_package "$package"
 done

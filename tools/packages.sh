@@ -28,12 +28,15 @@ BUILD_PACKAGES=(
 # To build the GPU library.
 GPU_PACKAGES=(clang-19 python3-venv)
 
+# To make the Debian packages.
+PACKAGING_PACKAGES=(dpkg-dev file gzip)
+
 # To run the demo.
 DEMO_PACKAGES=(curl jq)
 
 # To build and run the tests.
-TEST_PACKAGES=(curl jq libgmock-dev libgtest-dev mosquitto python3 python3-jsonschema python3-yaml
-               systemd)
+TEST_PACKAGES=(curl jq libgmock-dev libgtest-dev lintian mosquitto python3 python3-jsonschema
+               python3-yaml systemd)
 
 # Whose files the tests read: photographs.
 TEST_FILES=(python3-skimage)

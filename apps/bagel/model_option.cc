@@ -4,23 +4,14 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string>
-#include <vector>
 
+#include "base/data_folder.h"
 #include "base/error.h"
 #include "progress.h"
 
 namespace bagel {
-namespace {
 
 namespace fs = std::filesystem;
-
-fs::path FolderOfProgram() {
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  return error ? fs::path() : program.parent_path();
-}
-
-}  // namespace
 
 CLI::Validator SeedNumber() {
   // The number that would be parsed from another text is not the one that was meant.
@@ -70,19 +61,12 @@ fs::path FindModel(const fs::path& model) {
   if (named != nullptr && *named != '\0') {
     return named;
   }
-  const std::vector<fs::path> places = {
-      (FolderOfProgram() / "../share/bagel/demo-model").lexically_normal(),
-      fs::path(BAGEL_SOURCE_DIR) / "demo/model"};
-  std::string looked;
-  for (const fs::path& place : places) {
-    std::error_code error;
-    if (fs::is_directory(place, error)) {
-      return place;
-    }
-    looked += (looked.empty() ? "" : " and ") + place.string();
+  try {
+    return FindDataFolder("files of the demo model", "share/bagel/demo-model", "demo/model");
+  } catch (const Error& error) {
+    throw Error(error.kind(),
+                std::string("no --model given, $BAGEL_MODEL is not set, and the ") + error.what());
   }
-  throw Error(ErrorKind::kNotFound,
-              "no --model given, $BAGEL_MODEL is not set, and there is no demo model in " + looked);
 }
 
 std::unique_ptr<Engine> LoadEngine(ModelOptions options) {

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <vector>
 
+#include "base/data_folder.h"
 #include "base/error.h"
 
 namespace bagel {
@@ -27,11 +28,11 @@ std::string VariableOf(const std::string& name) {
 
 std::string FileOf(const std::string& name) { return "libbagel_" + name + ".so"; }
 
-// Folders that hold such libraries: the program's own and ../lib.
+// Folders that hold such libraries: the program's own, ../lib of a build, ../lib/bagel of /usr.
 std::vector<std::filesystem::path> Folders() {
-  std::error_code ignored;
-  const auto folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
-  return {folder, (folder / ".." / "lib").lexically_normal()};
+  const std::filesystem::path folder = FolderOfProgram();
+  const std::filesystem::path lib = (folder / ".." / "lib").lexically_normal();
+  return {folder, lib, lib / "bagel"};
 }
 
 // Empty where there is none.
@@ -49,10 +50,10 @@ std::filesystem::path FindLibrary(const std::string& name) {
 std::unique_ptr<Ops> MakePluginDevice(const std::string& name, const DevicePluginOptions& options) {
   const std::filesystem::path path = FindLibrary(name);
   if (path.empty())
-    throw Error(ErrorKind::kUnsupported, "device " + name + ": there is no " + FileOf(name) +
-                                             " in " + Folders()[0].string() + " or " +
-                                             Folders()[1].string() + ", and $" + VariableOf(name) +
-                                             " is not set");
+    throw Error(ErrorKind::kUnsupported,
+                "device " + name + ": there is no " + FileOf(name) + " in " +
+                    Folders()[0].string() + ", " + Folders()[1].string() + " or " +
+                    Folders()[2].string() + ", and $" + VariableOf(name) + " is not set");
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (library == nullptr)
     throw Error(ErrorKind::kUnsupported,

@@ -15,6 +15,7 @@
 #include <opencv2/imgproc.hpp>
 #include <vector>
 
+#include "base/data_folder.h"
 #include "base/error.h"
 #include "formats/picture.h"
 #include "formats/quote.h"
@@ -135,18 +136,8 @@ cv::Mat DecodeFrame(std::span<const std::byte> bytes) {
 }
 
 std::string DemoPictures() {
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error).parent_path();
-  const fs::path installed = (program / "../share/sophia/pictures").lexically_normal();
-  if (fs::is_directory(installed, error)) return installed;
-  // A build is somewhere inside the source tree.
-  for (fs::path folder = program; folder.has_relative_path(); folder = folder.parent_path()) {
-    const fs::path pictures = folder / "demo" / "pictures";
-    if (fs::is_regular_file(pictures / "labels.json", error)) return pictures;
-  }
-  throw Error(ErrorKind::kNotFound, "the pictures for the camera \"demo\" are neither in " +
-                                        Quote(installed.string()) + " nor in demo/pictures above " +
-                                        Quote(program.string()));
+  return FindDataFolder("the pictures for the camera \"demo\"", "share/sophia/pictures",
+                        "demo/pictures");
 }
 
 std::string SourceName(const std::string& source) {
