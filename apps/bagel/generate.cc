@@ -237,7 +237,7 @@ PictureResult DrawOne(Engine& engine, const PictureRequest& request, const DrawO
   }
 }
 
-void Report(const std::string& name, const PictureResult& result) {
+void TellOf(const std::string& name, const PictureResult& result) {
   std::fprintf(stderr,
                "%s: %dx%d, seed %llu, inputs %.2f s, %d steps with %d passes %.2f s, picture "
                "%.2f s\n",
@@ -270,7 +270,7 @@ void Draw(const DrawOptions& options) {
                  RecipeTexts({prompt, request.negative, result.seed, size, result.flow,
                               request.think, engine->info().name}),
                  options.force);
-    Report(name, result);
+    TellOf(name, result);
     *request.seed += 1;
   }
 }

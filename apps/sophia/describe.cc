@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "interrupt.h"
 #include "look_options.h"
+#include "vision/json_line.h"
 #include "vision/looker.h"
 #include "vision/stopwatch.h"
 #include "vision/words.h"
@@ -44,7 +45,7 @@ void Describe(const DescribeCommand& command) {
         {"scene", vision::Trimmed(answer.text)},
         {"model", answer.model},
         {"timings_ms", {{"frame", frame_ms}, {"scene", answer.total_ms}}}};
-    Print(json.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+    Print(vision::JsonLine(json) + "\n");
     return;
   }
   Print("\n");

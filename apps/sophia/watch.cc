@@ -40,7 +40,7 @@ struct WatchCommand {
   bool verbose = false;
 };
 
-std::chrono::milliseconds Milliseconds(double seconds) {
+std::chrono::milliseconds FromSeconds(double seconds) {
   return std::chrono::milliseconds(std::llround(seconds * 1000));
 }
 
@@ -83,8 +83,8 @@ void AddOutputs(const WatchCommand& command, vision::Watch& watch) {
 
 void RunWatch(WatchCommand command) {
   SetUpLog(command.verbose);
-  command.defaults.events.quiet = Milliseconds(command.quiet_s);
-  command.defaults.events.min_interval = Milliseconds(command.min_interval_s);
+  command.defaults.events.quiet = FromSeconds(command.quiet_s);
+  command.defaults.events.min_interval = FromSeconds(command.min_interval_s);
   command.watch.describe.give_up = std::chrono::seconds(command.give_up_s);
   command.watch.snapshots.max_age = std::chrono::hours(24 * command.keep_days);
   command.watch.cameras = Cameras(command);

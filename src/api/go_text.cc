@@ -11,8 +11,8 @@
 namespace bagel::api {
 namespace {
 
-constexpr std::array<std::string_view, 8> kUnits = {"ns", "us", "\u00b5s", "\u03bcs",
-                                                    "ms", "s",  "m",       "h"};
+constexpr std::array<std::string_view, 8> kDurationUnits = {"ns", "us", "\u00b5s", "\u03bcs",
+                                                            "ms", "s",  "m",       "h"};
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
@@ -52,7 +52,7 @@ bool IsZeroDuration(std::string_view text) {
     if (unit.empty()) {
       FailDuration("missing unit in", text);
     }
-    if (std::find(kUnits.begin(), kUnits.end(), unit) == kUnits.end()) {
+    if (std::find(kDurationUnits.begin(), kDurationUnits.end(), unit) == kDurationUnits.end()) {
       FailDuration("unknown unit " + QuoteName(unit) + " in", text);
     }
     rest.remove_prefix(unit.size());

@@ -17,7 +17,7 @@ GenerateRequest Parse(std::string_view body) {
 }
 
 // "status: text" of the error, or "no error".
-std::string ErrorOf(std::string_view body) {
+std::string ParseError(std::string_view body) {
   try {
     Parse(body);
   } catch (const Error& error) {
@@ -88,62 +88,66 @@ TEST(GenerateRequest, NegativeSeedIsRandomAndNoLimitIsMinusOne) {
 
 TEST(GenerateRequest, AnswersWrongTypesAsGoDoes) {
   const std::string unmarshal = "400: json: cannot unmarshal ";
-  EXPECT_EQ(ErrorOf(R"({"stream": "no"})"),
+  EXPECT_EQ(ParseError(R"({"stream": "no"})"),
             unmarshal + "string into Go struct field GenerateRequest.stream of type bool");
-  EXPECT_EQ(ErrorOf(R"({"Model": 3})"),
+  EXPECT_EQ(ParseError(R"({"Model": 3})"),
             unmarshal + "number into Go struct field GenerateRequest.model of type string");
   EXPECT_EQ(
-      ErrorOf(R"({"images": "x"})"),
+      ParseError(R"({"images": "x"})"),
       unmarshal + "string into Go struct field GenerateRequest.images of type []api.ImageData");
   EXPECT_EQ(
-      ErrorOf(R"({"options": []})"),
+      ParseError(R"({"options": []})"),
       unmarshal +
           "array into Go struct field GenerateRequest.options of type map[string]interface {}");
-  EXPECT_EQ(ErrorOf("[]"), unmarshal + "array into Go value of type api.GenerateRequest");
-  EXPECT_EQ(ErrorOf(R"({"think": 3})"),
+  EXPECT_EQ(ParseError("[]"), unmarshal + "array into Go value of type api.GenerateRequest");
+  EXPECT_EQ(ParseError(R"({"think": 3})"),
             R"(400: think must be a boolean or string ("high", "medium", "low", true, or false))");
-  EXPECT_EQ(ErrorOf(R"({"keep_alive": "300"})"), R"(400: time: missing unit in duration "300")");
-  EXPECT_EQ(ErrorOf(R"({"keep_alive": true})"), "400: Unsupported type: 'bool'");
+  EXPECT_EQ(ParseError(R"({"keep_alive": "300"})"), R"(400: time: missing unit in duration "300")");
+  EXPECT_EQ(ParseError(R"({"keep_alive": true})"), "400: Unsupported type: 'bool'");
 }
 
 TEST(GenerateRequest, AnswersWrongOptionsAsOllamaDoes) {
-  EXPECT_EQ(ErrorOf(R"({"options": {"stop": 3}})"), R"(500: option "stop" must be of type array)");
-  EXPECT_EQ(ErrorOf(R"({"options": {"stop": [3]}})"),
+  EXPECT_EQ(ParseError(R"({"options": {"stop": 3}})"),
+            R"(500: option "stop" must be of type array)");
+  EXPECT_EQ(ParseError(R"({"options": {"stop": [3]}})"),
             R"(500: option "stop" must be of an array of strings)");
-  EXPECT_EQ(ErrorOf(R"({"options": {"seed": "x"}})"),
+  EXPECT_EQ(ParseError(R"({"options": {"seed": "x"}})"),
             R"(500: option "seed" must be of type integer)");
-  EXPECT_EQ(ErrorOf(R"({"options": {"temperature": "x"}})"),
+  EXPECT_EQ(ParseError(R"({"options": {"temperature": "x"}})"),
             R"(500: option "temperature" must be of type float32)");
 }
 
 TEST(GenerateRequest, RefusesNumbersOutOfRange) {
-  EXPECT_EQ(ErrorOf(R"({"options": {"temperature": 1e400}})"),
+  EXPECT_EQ(ParseError(R"({"options": {"temperature": 1e400}})"),
             R"(400: option "temperature" is out of range: 1e400)");
-  EXPECT_EQ(ErrorOf(R"({"options": {"seed": 9223372036854775808}})"),
+  EXPECT_EQ(ParseError(R"({"options": {"seed": 9223372036854775808}})"),
             R"(400: option "seed" is out of range: 9223372036854775808)");
-  EXPECT_EQ(ErrorOf(R"({"options": {"top_k": 3000000000}})"),
+  EXPECT_EQ(ParseError(R"({"options": {"top_k": 3000000000}})"),
             R"(400: option "top_k" is out of range: 3000000000)");
-  EXPECT_EQ(ErrorOf(R"({"top_logprobs": 21})"), "400: top_logprobs must be between 0 and 20");
+  EXPECT_EQ(ParseError(R"({"top_logprobs": 21})"), "400: top_logprobs must be between 0 and 20");
 }
 
 TEST(GenerateRequest, RefusesBadAndTooManyImages) {
-  EXPECT_EQ(ErrorOf(R"({"images": ["YW!="]})"), "400: illegal base64 data at input byte 2");
+  EXPECT_EQ(ParseError(R"({"images": ["YW!="]})"), "400: illegal base64 data at input byte 2");
   std::string body = R"({"images": ["")";
   for (int i = 0; i < 16; ++i) {
     body += ",\"\"";
   }
-  EXPECT_EQ(ErrorOf(body + "]}"), "413: images: 17 pictures, at most 16 are taken in one request");
+  EXPECT_EQ(ParseError(body + "]}"),
+            "413: images: 17 pictures, at most 16 are taken in one request");
 }
 
 TEST(GenerateRequest, NamesWhatItDoesNotDo) {
-  EXPECT_EQ(ErrorOf(R"({"format": ""})"), "no error");
-  EXPECT_EQ(ErrorOf(R"({"format": "json"})"), "501: format: constrained output is not supported");
-  EXPECT_EQ(ErrorOf(R"({"format": {"type": "object"}})"),
+  EXPECT_EQ(ParseError(R"({"format": ""})"), "no error");
+  EXPECT_EQ(ParseError(R"({"format": "json"})"),
             "501: format: constrained output is not supported");
-  EXPECT_EQ(ErrorOf(R"({"format": "yaml"})"),
+  EXPECT_EQ(ParseError(R"({"format": {"type": "object"}})"),
+            "501: format: constrained output is not supported");
+  EXPECT_EQ(ParseError(R"({"format": "yaml"})"),
             R"(400: invalid format: "yaml"; expected "json" or a valid JSON Schema object)");
-  EXPECT_EQ(ErrorOf(R"({"logprobs": true})"), "501: logprobs: log probabilities are not supported");
-  EXPECT_EQ(ErrorOf(R"({"logprobs": false})"), "no error");
+  EXPECT_EQ(ParseError(R"({"logprobs": true})"),
+            "501: logprobs: log probabilities are not supported");
+  EXPECT_EQ(ParseError(R"({"logprobs": false})"), "no error");
 }
 
 TEST(GenerateRequest, ReadsThePicturesSettings) {
@@ -173,18 +177,18 @@ TEST(GenerateRequest, PicturesToChangeHaveTheirOwnDefaults) {
 }
 
 TEST(GenerateRequest, NamesWrongPictureSettings) {
-  EXPECT_EQ(ErrorOf(R"({"width": "x"})"),
+  EXPECT_EQ(ParseError(R"({"width": "x"})"),
             "400: json: cannot unmarshal string into Go struct field GenerateRequest.width of type "
             "int32");
-  EXPECT_EQ(ErrorOf(R"({"steps": 1e400})"),
+  EXPECT_EQ(ParseError(R"({"steps": 1e400})"),
             "400: steps is 1e400, expected a whole number from -2147483647 to 2147483647");
-  EXPECT_EQ(ErrorOf(R"({"options": {"cfg_text_scale": "NaN"}})"),
+  EXPECT_EQ(ParseError(R"({"options": {"cfg_text_scale": "NaN"}})"),
             "400: cfg_text_scale is \"NaN\", expected a number");
-  EXPECT_EQ(ErrorOf(R"({"options": {"cfg_interval": [1]}})"),
+  EXPECT_EQ(ParseError(R"({"options": {"cfg_interval": [1]}})"),
             "400: cfg_interval is array, expected two numbers");
-  EXPECT_EQ(ErrorOf(R"({"options": {"cfg_renorm": "x"}})"),
+  EXPECT_EQ(ParseError(R"({"options": {"cfg_renorm": "x"}})"),
             "400: cfg renorm 'x' is not one of global, channel, text_channel");
-  EXPECT_EQ(ErrorOf(R"({"options": {"taylorseer": 3}})"),
+  EXPECT_EQ(ParseError(R"({"options": {"taylorseer": 3}})"),
             "400: taylorseer is 3, expected true or false");
 }
 

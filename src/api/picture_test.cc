@@ -17,16 +17,6 @@ using std::chrono::milliseconds;
 constexpr const char* kGenerations = "/v1/images/generations";
 constexpr const char* kEdits = "/v1/images/edits";
 
-std::vector<json> Lines(const std::string& body) {
-  std::vector<json> lines;
-  for (size_t at = 0; at < body.size();) {
-    const size_t end = body.find('\n', at);
-    lines.push_back(json::parse(body.substr(at, end - at)));
-    at = end + 1;
-  }
-  return lines;
-}
-
 // The data of server-sent events.
 std::vector<json> Events(const std::string& body) {
   std::vector<json> events;
@@ -40,12 +30,6 @@ std::vector<json> Events(const std::string& body) {
     at = end + 2;
   }
   return events;
-}
-
-std::string ErrorIn(const http::TestResponse& response) {
-  const json error = json::parse(response.body).at("error");
-  return std::to_string(response.status) + ": " +
-         (error.is_string() ? error : error.at("message")).get<std::string>();
 }
 
 Picture PictureIn(const json& base64) {

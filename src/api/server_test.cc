@@ -13,21 +13,6 @@ namespace {
 using nlohmann::json;
 using std::chrono::milliseconds;
 
-std::vector<json> Lines(const std::string& body) {
-  std::vector<json> lines;
-  for (size_t at = 0; at < body.size();) {
-    const size_t end = body.find('\n', at);
-    lines.push_back(json::parse(body.substr(at, end - at)));
-    at = end + 1;
-  }
-  return lines;
-}
-
-std::string ErrorIn(const http::TestResponse& response) {
-  return std::to_string(response.status) + ": " +
-         json::parse(response.body).at("error").get<std::string>();
-}
-
 TEST(Generate, AnswersTheStoryInOneObject) {
   TestServer server;
   const http::TestResponse response = server.Post(StoryRequest());

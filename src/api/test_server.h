@@ -3,6 +3,7 @@
 #define BAGEL_API_TEST_SERVER_H_
 
 #include <cstddef>
+#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <utility>
@@ -55,6 +56,24 @@ inline std::string PngBase64(int width, int height) { return EncodeBase64(PngFil
 inline std::string StoryRequest() {
   return R"({"model":"bagel-7b-mot","prompt":"Describe this image.","images":[")" +
          PngBase64(8, 6) + R"("],"stream":false,"options":{"temperature":0.3,"num_predict":150}})";
+}
+
+// A stream's JSON, one text a line.
+inline std::vector<nlohmann::json> Lines(const std::string& body) {
+  std::vector<nlohmann::json> lines;
+  for (size_t at = 0; at < body.size();) {
+    const size_t end = body.find('\n', at);
+    lines.push_back(nlohmann::json::parse(body.substr(at, end - at)));
+    at = end + 1;
+  }
+  return lines;
+}
+
+// "status: text" of an error as Ollama or OpenAI send it.
+inline std::string ErrorIn(const http::TestResponse& response) {
+  const auto error = nlohmann::json::parse(response.body).at("error");
+  return std::to_string(response.status) + ": " +
+         (error.is_string() ? error : error.at("message")).get<std::string>();
 }
 
 }  // namespace bagel::api

@@ -9,7 +9,7 @@
 namespace bagel::api {
 namespace {
 
-std::string ErrorOf(std::string_view text) {
+std::string SyntaxError(std::string_view text) {
   try {
     ReadWireJson(text);
   } catch (const Error& error) {
@@ -47,43 +47,44 @@ TEST(WireJson, DecodesEscapesAndReplacesWhatIsNotText) {
 }
 
 TEST(WireJson, SpeaksGo) {
-  EXPECT_EQ(ErrorOf(""), "missing request body");
-  EXPECT_EQ(ErrorOf(" \n"), "missing request body");
-  EXPECT_EQ(ErrorOf("x"), "invalid character 'x' looking for beginning of value");
-  EXPECT_EQ(ErrorOf("'"), R"(invalid character '\'' looking for beginning of value)");
-  EXPECT_EQ(ErrorOf("\xff"), "invalid character 'ÿ' looking for beginning of value");
-  EXPECT_EQ(ErrorOf("{"), "unexpected EOF");
-  EXPECT_EQ(ErrorOf("{\"a\":"), "unexpected EOF");
-  EXPECT_EQ(ErrorOf("\"abc"), "unexpected EOF");
-  EXPECT_EQ(ErrorOf("{a"), "invalid character 'a' looking for beginning of object key string");
-  EXPECT_EQ(ErrorOf("{\"a\" 1}"), "invalid character '1' after object key");
-  EXPECT_EQ(ErrorOf("{\"a\":1 2"), "invalid character '2' after object key:value pair");
-  EXPECT_EQ(ErrorOf("{\"a\":1,}"),
+  EXPECT_EQ(SyntaxError(""), "missing request body");
+  EXPECT_EQ(SyntaxError(" \n"), "missing request body");
+  EXPECT_EQ(SyntaxError("x"), "invalid character 'x' looking for beginning of value");
+  EXPECT_EQ(SyntaxError("'"), R"(invalid character '\'' looking for beginning of value)");
+  EXPECT_EQ(SyntaxError("\xff"), "invalid character 'ÿ' looking for beginning of value");
+  EXPECT_EQ(SyntaxError("{"), "unexpected EOF");
+  EXPECT_EQ(SyntaxError("{\"a\":"), "unexpected EOF");
+  EXPECT_EQ(SyntaxError("\"abc"), "unexpected EOF");
+  EXPECT_EQ(SyntaxError("{a"), "invalid character 'a' looking for beginning of object key string");
+  EXPECT_EQ(SyntaxError("{\"a\" 1}"), "invalid character '1' after object key");
+  EXPECT_EQ(SyntaxError("{\"a\":1 2"), "invalid character '2' after object key:value pair");
+  EXPECT_EQ(SyntaxError("{\"a\":1,}"),
             "invalid character '}' looking for beginning of object key string");
-  EXPECT_EQ(ErrorOf("[1 2]"), "invalid character '2' after array element");
-  EXPECT_EQ(ErrorOf("[01]"), "invalid character '1' after array element");
-  EXPECT_EQ(ErrorOf("[-]"), "invalid character ']' in numeric literal");
-  EXPECT_EQ(ErrorOf("[1.]"), "invalid character ']' after decimal point in numeric literal");
-  EXPECT_EQ(ErrorOf("[1e]"), "invalid character ']' in exponent of numeric literal");
-  EXPECT_EQ(ErrorOf("nul!"), "invalid character '!' in literal null (expecting 'l')");
-  EXPECT_EQ(ErrorOf("NaN"), "invalid character 'N' looking for beginning of value");
-  EXPECT_EQ(ErrorOf("\"a\nb\""), R"(invalid character '\n' in string literal)");
-  EXPECT_EQ(ErrorOf("\"\\x\""), "invalid character 'x' in string escape code");
-  EXPECT_EQ(ErrorOf("\"\\u00g0\""), "invalid character 'g' in \\u hexadecimal character escape");
+  EXPECT_EQ(SyntaxError("[1 2]"), "invalid character '2' after array element");
+  EXPECT_EQ(SyntaxError("[01]"), "invalid character '1' after array element");
+  EXPECT_EQ(SyntaxError("[-]"), "invalid character ']' in numeric literal");
+  EXPECT_EQ(SyntaxError("[1.]"), "invalid character ']' after decimal point in numeric literal");
+  EXPECT_EQ(SyntaxError("[1e]"), "invalid character ']' in exponent of numeric literal");
+  EXPECT_EQ(SyntaxError("nul!"), "invalid character '!' in literal null (expecting 'l')");
+  EXPECT_EQ(SyntaxError("NaN"), "invalid character 'N' looking for beginning of value");
+  EXPECT_EQ(SyntaxError("\"a\nb\""), R"(invalid character '\n' in string literal)");
+  EXPECT_EQ(SyntaxError("\"\\x\""), "invalid character 'x' in string escape code");
+  EXPECT_EQ(SyntaxError("\"\\u00g0\""),
+            "invalid character 'g' in \\u hexadecimal character escape");
 }
 
 TEST(WireJson, BoundsDepthAndNumberOfValues) {
-  EXPECT_EQ(ErrorOf(std::string(1'000'000, '[')), "exceeded max depth");
+  EXPECT_EQ(SyntaxError(std::string(1'000'000, '[')), "exceeded max depth");
   std::string deep;
   for (int i = 0; i < 1000; ++i) {
     deep += "{\"a\":";
   }
-  EXPECT_EQ(ErrorOf(deep), "exceeded max depth");
+  EXPECT_EQ(SyntaxError(deep), "exceeded max depth");
   std::string wide = "[0";
   for (int i = 0; i < 200'000; ++i) {
     wide += ",0";
   }
-  EXPECT_EQ(ErrorOf(wide + "]"), "more than 200000 JSON values in one request");
+  EXPECT_EQ(SyntaxError(wide + "]"), "more than 200000 JSON values in one request");
 }
 
 }  // namespace

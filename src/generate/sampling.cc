@@ -10,7 +10,7 @@
 namespace bagel {
 namespace {
 
-void CheckRange(const char* name, double value, double low, double high) {
+void CheckOption(const char* name, double value, double low, double high) {
   if (value >= low && value <= high) return;
   throw Error(ErrorKind::kInvalidArgument, std::string("option \"") + name + "\" is " +
                                                std::to_string(value) + ", expected " +
@@ -24,14 +24,14 @@ double Uniform(std::mt19937_64& random) { return static_cast<double>(random() >>
 }  // namespace
 
 void CheckSamplingOptions(const SamplingOptions& options) {
-  CheckRange("temperature", options.temperature, 0, 100);
-  CheckRange("top_k", options.top_k, 0, std::numeric_limits<int>::max());
-  CheckRange("top_p", options.top_p, 0, 1);
-  CheckRange("min_p", options.min_p, 0, 1);
-  CheckRange("repeat_penalty", options.repeat_penalty, 0.01, 100);
-  CheckRange("repeat_last_n", options.repeat_last_n, -1, std::numeric_limits<int>::max());
-  CheckRange("presence_penalty", options.presence_penalty, -100, 100);
-  CheckRange("frequency_penalty", options.frequency_penalty, -100, 100);
+  CheckOption("temperature", options.temperature, 0, 100);
+  CheckOption("top_k", options.top_k, 0, std::numeric_limits<int>::max());
+  CheckOption("top_p", options.top_p, 0, 1);
+  CheckOption("min_p", options.min_p, 0, 1);
+  CheckOption("repeat_penalty", options.repeat_penalty, 0.01, 100);
+  CheckOption("repeat_last_n", options.repeat_last_n, -1, std::numeric_limits<int>::max());
+  CheckOption("presence_penalty", options.presence_penalty, -100, 100);
+  CheckOption("frequency_penalty", options.frequency_penalty, -100, 100);
 }
 
 Sampler::Sampler(const SamplingOptions& options, uint64_t seed) : options_(options), random_(seed) {

@@ -5,6 +5,8 @@
 #include <cctype>
 #include <optional>
 
+#include "http/socket_text.h"
+
 namespace bagel::http {
 namespace {
 
@@ -13,13 +15,6 @@ constexpr std::array<std::string_view, 6> kLocalNames = {"localhost", "127.0.0.1
                                                          "[::1]",     "[::]",      "::1"};
 constexpr std::array<std::string_view, 5> kLocalSchemes = {"app://", "file://", "tauri://",
                                                            "vscode-webview://", "vscode-file://"};
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
-}
 
 bool AllDigits(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });

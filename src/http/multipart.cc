@@ -5,19 +5,13 @@
 #include <string>
 
 #include "base/error.h"
+#include "http/socket_text.h"
 
 namespace bagel::http {
 namespace {
 
 constexpr std::string_view kType = "multipart/form-data";
 constexpr std::size_t kMaxBoundary = 70;  // RFC 2046, 5.1.1
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
-}
 
 [[noreturn]] void Fail(const std::string& what) {
   throw Error(ErrorKind::kInvalidArgument, "multipart form: " + what);

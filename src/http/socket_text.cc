@@ -2,6 +2,9 @@
 
 #include <poll.h>
 
+#include <algorithm>
+#include <cctype>
+
 #include "http/http_message.h"
 
 namespace bagel::http {
@@ -9,6 +12,13 @@ namespace bagel::http {
 bool PeerClosed(int descriptor) {
   pollfd query{descriptor, POLLRDHUP, 0};
   return ::poll(&query, 1, 0) > 0 && (query.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return lower;
 }
 
 std::string PlainText(int status) {

@@ -10,6 +10,9 @@ namespace bagel::http {
 // True once the peer has closed its side. Unread (pipelined) requests do not hide it.
 bool PeerClosed(int descriptor);
 
+// Letters of ASCII in lower case.
+std::string Lower(std::string_view text);
+
 // The plain body of a status that the server answers by itself; "" for those without one.
 std::string PlainText(int status);
 

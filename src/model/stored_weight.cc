@@ -20,10 +20,6 @@ constexpr std::string_view kNf4Parts[] = {".absmax", ".quant_map", ".nested_absm
 constexpr StoredFormat kFormats[] = {StoredFormat::kAsIs, StoredFormat::kInt8Block64,
                                      StoredFormat::kNf4, StoredFormat::kNf4Plain};
 
-std::string Name(const std::string& tensor, std::string_view suffix) {
-  return tensor + std::string(suffix);
-}
-
 std::string ShapeList(const std::vector<int64_t>& shape) {
   std::string text = "[";
   for (const int64_t size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
@@ -83,7 +79,7 @@ struct Nf4State {
 Nf4State ReadState(const SafetensorsFolder& checkpoint, const std::string& name, int64_t out,
                    int64_t in, bool nested) {
   constexpr size_t kMaxBytes = 4096;
-  const std::string state_name = Name(name, kNf4StateSuffix);
+  const std::string state_name = NameBeside(name, kNf4StateSuffix);
   const TensorEntry& entry = checkpoint.Get(state_name);
   if (entry.dtype != DType::kU8 || entry.data.size() > kMaxBytes)
     Fail(checkpoint, state_name, "U8, at most 4096 bytes", Described(entry));
@@ -121,19 +117,19 @@ Weight FindNf4(const SafetensorsFolder& checkpoint, const std::string& name, int
   const int64_t count = out * in, blocks = Nf4Blocks(count);
   Weight weight{WeightFormat::kNf4, out, in};
   weight.data = GetPart(checkpoint, name, DType::kU8, {(count + 1) / 2, 1}).data.data();
-  const TensorEntry& absmax = checkpoint.Get(Name(name, ".absmax"));
+  const TensorEntry& absmax = checkpoint.Get(NameBeside(name, ".absmax"));
   const bool nested = absmax.dtype == DType::kU8;
   const Nf4State state = ReadState(checkpoint, name, out, in, nested);
-  weight.nf4.map = GetFloats(checkpoint, Name(name, ".quant_map"), 16, 1);
+  weight.nf4.map = GetFloats(checkpoint, NameBeside(name, ".quant_map"), 16, 1);
   if (!nested) {
-    weight.nf4.absmax = GetFloats(checkpoint, Name(name, ".absmax"), blocks);
+    weight.nf4.absmax = GetFloats(checkpoint, NameBeside(name, ".absmax"), blocks);
     return weight;
   }
-  const TensorEntry& codes = GetPart(checkpoint, Name(name, ".absmax"), DType::kU8, {blocks});
+  const TensorEntry& codes = GetPart(checkpoint, NameBeside(name, ".absmax"), DType::kU8, {blocks});
   weight.nf4.codes = reinterpret_cast<const uint8_t*>(codes.data.data());
   weight.nf4.nested_absmax =
-      GetFloats(checkpoint, Name(name, ".nested_absmax"), Nf4NestedBlocks(blocks));
-  weight.nf4.nested_map = GetFloats(checkpoint, Name(name, ".nested_quant_map"), 256, 1);
+      GetFloats(checkpoint, NameBeside(name, ".nested_absmax"), Nf4NestedBlocks(blocks));
+  weight.nf4.nested_map = GetFloats(checkpoint, NameBeside(name, ".nested_quant_map"), 256, 1);
   weight.nf4.nested_offset = *state.nested_offset;
   return weight;
 }
@@ -164,6 +160,10 @@ StoredFormat FindStoredFormat(const std::string& name) {
               "the format is " + Quote(name) + ", expected one of " + known);
 }
 
+std::string NameBeside(const std::string& tensor, std::string_view suffix) {
+  return tensor + std::string(suffix);
+}
+
 bool DescribesQuantization(std::string_view name) {
   return name.ends_with(kInt8ScaleSuffix) || name.find(kStatePrefix) != std::string_view::npos ||
          std::any_of(std::begin(kNf4Parts), std::end(kNf4Parts),
@@ -171,9 +171,9 @@ bool DescribesQuantization(std::string_view name) {
 }
 
 bool IsQuantized(const TensorMap& tensors, const std::string& name) {
-  if (tensors.contains(Name(name, kInt8ScaleSuffix))) return true;
-  const auto state = tensors.lower_bound(Name(name, kStatePrefix));
-  return state != tensors.end() && state->first.starts_with(Name(name, kStatePrefix));
+  if (tensors.contains(NameBeside(name, kInt8ScaleSuffix))) return true;
+  const auto state = tensors.lower_bound(NameBeside(name, kStatePrefix));
+  return state != tensors.end() && state->first.starts_with(NameBeside(name, kStatePrefix));
 }
 
 Weight FindWeight(const SafetensorsFolder& checkpoint, const std::string& name, int64_t out,
@@ -187,14 +187,15 @@ Weight FindWeight(const SafetensorsFolder& checkpoint, const std::string& name,
   const int64_t in =
       std::accumulate(shape.begin() + 1, shape.end(), int64_t{1}, std::multiplies<>());
   const TensorMap& tensors = checkpoint.tensors();
-  if (tensors.contains(Name(name, kNf4StateSuffix))) return FindNf4(checkpoint, name, out, in);
-  const auto state = tensors.lower_bound(Name(name, kStatePrefix));
-  if (state != tensors.end() && state->first.starts_with(Name(name, kStatePrefix)))
+  if (tensors.contains(NameBeside(name, kNf4StateSuffix)))
+    return FindNf4(checkpoint, name, out, in);
+  const auto state = tensors.lower_bound(NameBeside(name, kStatePrefix));
+  if (state != tensors.end() && state->first.starts_with(NameBeside(name, kStatePrefix)))
     Fail(checkpoint, name, "a quantisation named nf4", Quote(state->first),
          ErrorKind::kUnsupported);
   const TensorEntry& entry = checkpoint.Get(name);
   Weight weight{WeightFormat::kF32, out, in, entry.data.data()};
-  const std::string scale_name = Name(name, kInt8ScaleSuffix);
+  const std::string scale_name = NameBeside(name, kInt8ScaleSuffix);
   if (entry.dtype == DType::kI8 && tensors.contains(scale_name)) {
     GetPart(checkpoint, name, DType::kI8, shape);
     weight.format = WeightFormat::kInt8Block64;
@@ -205,7 +206,7 @@ Weight FindWeight(const SafetensorsFolder& checkpoint, const std::string& name,
   if (!FloatFormatOf(entry.dtype) || entry.shape != shape)
     Fail(checkpoint, name,
          "F32, F16 or BF16 " + ShapeList(shape) + ", I8 with " + scale_name + ", or U8 with " +
-             Name(name, kNf4StateSuffix),
+             NameBeside(name, kNf4StateSuffix),
          Described(entry));
   weight.format = *FloatFormatOf(entry.dtype);
   return weight;

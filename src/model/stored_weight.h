@@ -34,6 +34,9 @@ const char* StoredFormatName(StoredFormat format);
 // Throws kInvalidArgument listing the names.
 StoredFormat FindStoredFormat(const std::string& name);
 
+// The name of the tensor beside `tensor` that ends in `suffix`.
+std::string NameBeside(const std::string& tensor, std::string_view suffix);
+
 // Whether a tensor of this name only says how another one is quantised.
 bool DescribesQuantization(std::string_view name);
 // Whether the tensor `name` of the checkpoint is quantised already.

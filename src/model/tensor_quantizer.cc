@@ -18,10 +18,6 @@ constexpr size_t kReadAheadBytes = 64 << 20;
 constexpr int64_t kPieceValues = 8 << 20;
 constexpr int64_t kTaskValues = 16 << 10;
 
-std::string Name(const std::string& tensor, std::string_view suffix) {
-  return tensor + std::string(suffix);
-}
-
 WeightFormat SourceFormat(DType dtype) {
   CHECK(dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16);
   if (dtype == DType::kF32) return WeightFormat::kF32;
@@ -73,9 +69,10 @@ std::vector<TensorDeclaration> TensorQuantizer::Declare(const std::string& name,
   CHECK(entry.shape.size() == 2);
   const int64_t count = entry.elements(), blocks = Nf4Blocks(count);
   if (format == StoredFormat::kInt8Block64)
-    return {
-        {name, DType::kI8, entry.shape},
-        {Name(name, kInt8ScaleSuffix), DType::kF16, {entry.shape[0], ScaleBlocks(entry.shape[1])}}};
+    return {{name, DType::kI8, entry.shape},
+            {NameBeside(name, kInt8ScaleSuffix),
+             DType::kF16,
+             {entry.shape[0], ScaleBlocks(entry.shape[1])}}};
   std::vector<TensorDeclaration> parts = {{name, DType::kU8, {(count + 1) / 2, 1}}};
   auto state_bytes =
       static_cast<int64_t>(Nf4StateText(TorchName(entry.dtype), entry.shape, nullptr).size());
@@ -88,7 +85,7 @@ std::vector<TensorDeclaration> TensorQuantizer::Declare(const std::string& name,
     parts.push_back({name + ".absmax", DType::kF32, {blocks}});
   }
   parts.push_back({name + ".quant_map", DType::kF32, {16}});
-  parts.push_back({Name(name, kNf4StateSuffix), DType::kU8, {state_bytes}});
+  parts.push_back({NameBeside(name, kNf4StateSuffix), DType::kU8, {state_bytes}});
   return parts;
 }
 
@@ -170,7 +167,7 @@ void TensorQuantizer::WriteInt8(SafetensorsWriter& writer, const Source& source)
         const std::span<const int8_t> whole(codes[piece.slot]);
         writer.Append(source.name, Bytes(whole.first(static_cast<size_t>(piece.count))));
       });
-  writer.Append(Name(source.name, kInt8ScaleSuffix), Bytes(scales));
+  writer.Append(NameBeside(source.name, kInt8ScaleSuffix), Bytes(scales));
 }
 
 void TensorQuantizer::WriteNf4(SafetensorsWriter& writer, const Source& source, bool nested) {
@@ -205,7 +202,7 @@ void TensorQuantizer::WriteNf4(SafetensorsWriter& writer, const Source& source, 
     state = Nf4StateText(TorchName(source.entry.dtype), source.entry.shape, nullptr);
   }
   writer.Append(name + ".quant_map", Bytes(Nf4Map()));
-  writer.Append(Name(name, kNf4StateSuffix), Bytes(state));
+  writer.Append(NameBeside(name, kNf4StateSuffix), Bytes(state));
 }
 
 }  // namespace bagel

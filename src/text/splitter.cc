@@ -26,12 +26,6 @@ constexpr char kPattern[] = R"((?i:'s|'t|'re|'ve|'m|'ll|'d))"
 
 #undef SPACE
 
-struct FreeCode {
-  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
-};
-struct FreeMatchContext {
-  void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
-};
 struct FreeMatchData {
   void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
 };
@@ -39,6 +33,12 @@ struct FreeMatchData {
 }  // namespace
 
 struct Splitter::Compiled {
+  struct FreeCode {
+    void operator()(pcre2_code* code) const { pcre2_code_free(code); }
+  };
+  struct FreeMatchContext {
+    void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
+  };
   std::unique_ptr<pcre2_code, FreeCode> code;
   std::unique_ptr<pcre2_match_context, FreeMatchContext> context;
   uint32_t match_options = PCRE2_NO_UTF_CHECK;

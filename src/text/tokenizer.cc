@@ -14,10 +14,6 @@ namespace {
 
 constexpr size_t kMaxTextBytes = size_t{1} << 30;
 
-[[noreturn]] void ThrowCorrupt(const std::filesystem::path& file, const std::string& what) {
-  throw Error(ErrorKind::kCorrupt, file.string() + " " + what + ".");
-}
-
 std::array<int32_t, 256> FindByteIds(const std::unordered_map<std::string, int32_t>& vocabulary,
                                      const std::filesystem::path& file) {
   std::array<int32_t, 256> ids;

@@ -24,10 +24,6 @@ constexpr size_t kMaxConfigBytes = size_t{8} << 20;
 constexpr size_t kMaxAddedTokens = 4096;
 constexpr size_t kMaxAddedTokenBytes = 1024;
 
-[[noreturn]] void ThrowCorrupt(const std::filesystem::path& file, const std::string& what) {
-  throw Error(ErrorKind::kCorrupt, file.string() + " " + what + ".");
-}
-
 std::string_view Content(const MappedFile& file, size_t max_bytes) {
   const std::span<const std::byte> bytes = file.bytes();
   if (bytes.size() > max_bytes) {
@@ -182,6 +178,10 @@ AddedToken ReadAddedToken(const std::filesystem::path& file, const std::string& 
 }
 
 }  // namespace
+
+void ThrowCorrupt(const std::filesystem::path& file, const std::string& what) {
+  throw Error(ErrorKind::kCorrupt, file.string() + " " + what + ".");
+}
 
 std::unordered_map<std::string, int32_t> ReadVocabulary(const std::filesystem::path& file) {
   VocabularyHandler handler(file);

@@ -20,6 +20,9 @@ struct AddedToken {
   bool special = false;
 };
 
+// Throws kCorrupt: the file's name and what is wrong with it.
+[[noreturn]] void ThrowCorrupt(const std::filesystem::path& file, const std::string& what);
+
 // All three throw as MappedFile does for a file that is missing or cannot be read, kTooLarge for
 // one that passes its size limit, and kCorrupt with the file's name and the offending value.
 

@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 using std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kBetweenFrames{200};
+constexpr std::chrono::milliseconds kBetweenStills{200};
 constexpr std::chrono::seconds kBetweenPictures{5};
 constexpr uintmax_t kMaxFileBytes = uintmax_t{64} << 20;
 constexpr size_t kMaxPictures = 100'000;
@@ -84,7 +84,7 @@ class StillSource : public FrameSource {
     if (picture_.empty() || (pictures_.size() > 1 && now - shown_ >= kBetweenPictures)) {
       Advance();
       shown_ = now;
-    } else if (stop.WaitFor(kBetweenFrames)) {
+    } else if (stop.WaitFor(kBetweenStills)) {
       return {};
     }
     return {picture_, steady_clock::now()};

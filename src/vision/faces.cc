@@ -18,7 +18,7 @@ constexpr const char* kCascade =
     "/usr/share/opencv4/haarcascades/haarcascade_frontalface_default.xml";
 
 // A larger picture is scaled down before the search, which takes time by the pixel.
-constexpr int kMaxSide = 1920;
+constexpr int kDetectionSide = 1920;
 
 class HaarFinder : public FaceFinder {
  public:
@@ -34,7 +34,7 @@ class HaarFinder : public FaceFinder {
   }
 
   std::vector<Face> Find(const cv::Mat& bgr) override {
-    const double shrink = std::min(1.0, double{kMaxSide} / std::max(bgr.cols, bgr.rows));
+    const double shrink = std::min(1.0, double{kDetectionSide} / std::max(bgr.cols, bgr.rows));
     cv::Mat grey;
     cv::cvtColor(bgr, grey, cv::COLOR_BGR2GRAY);
     if (shrink < 1) {

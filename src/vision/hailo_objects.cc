@@ -20,8 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint32_t kTimeoutMs = 3000;  // of a write and of a read
-constexpr uint32_t kMaxSide = 4096;
-constexpr uint32_t kMaxClasses = 1000;
 constexpr uint32_t kMaxBoxes = 10'000;
 constexpr size_t kMaxOutputBytes = size_t{256} << 20;
 constexpr size_t kMaxDevices = 16;
@@ -95,7 +93,8 @@ class Session {
     hailo::StreamInfo info{};
     rt.Check(rt.get_input_vstream_info(in_.get(), &info), doing);
     const auto [height, width, channels] = std::to_array(info.shape);
-    if (height < 1 || height > kMaxSide || width < 1 || width > kMaxSide || channels != 3) {
+    if (height < 1 || height > kMaxNetworkSide || width < 1 || width > kMaxNetworkSide ||
+        channels != 3) {
       throw Error(ErrorKind::kUnsupported,
                   Quote(hef) + " does not take a picture but " + std::to_string(height) + "x" +
                       std::to_string(width) + "x" + std::to_string(channels));
@@ -117,7 +116,7 @@ class Session {
     }
     size_t bytes = 0;
     rt.Check(rt.get_output_vstream_frame_size(out_.get(), &bytes), doing);
-    if (classes_ < 1 || classes_ > kMaxClasses || max_boxes_ < 1 || max_boxes_ > kMaxBoxes ||
+    if (classes_ < 1 || classes_ > kMaxNetworkClasses || max_boxes_ < 1 || max_boxes_ > kMaxBoxes ||
         bytes < classes_ * sizeof(float) || bytes > kMaxOutputBytes) {
       throw Error(ErrorKind::kUnsupported, Quote(hef) + " gives " + std::to_string(classes_) +
                                                " classes of at most " + std::to_string(max_boxes_) +

@@ -36,9 +36,9 @@ LanguageModelOptions Options(const std::string& url, const std::string& model) {
 }
 
 // Answers every chat with the same bytes.
-class StandIn {
+class TextModel {
  public:
-  explicit StandIn(std::string answer, int status = 200) {
+  explicit TextModel(std::string answer, int status = 200) {
     http::Router router;
     for (const char* path : {"/api/chat", "/v1/chat/completions"})
       router.Add("POST", path, http::Work::kLight,
@@ -74,7 +74,7 @@ std::string ErrorOf(const LanguageModel& model) {
 
 TEST(LanguageModelTest, StreamsFromBothKindsOfServers) {
   for (const auto& [path, answer] : {std::pair("", kOllama), std::pair("/v1/", kOpenAi)}) {
-    const StandIn stand_in(answer);
+    const TextModel stand_in(answer);
     std::vector<std::string> words;
     const ModelAnswer result =
         stand_in.Model(path).Answer("How do I look?", "VISION REPORT\nMood: happy\n",
@@ -92,24 +92,24 @@ TEST(LanguageModelTest, StreamsFromBothKindsOfServers) {
 }
 
 TEST(LanguageModelTest, WithoutAReportThereAreThePersonsWordsAlone) {
-  const StandIn stand_in(kOllama);
+  const TextModel stand_in(kOllama);
   static_cast<void>(stand_in.Model().Answer("Hello \xff", ""));
   EXPECT_EQ(stand_in.body()["messages"][1]["content"], "Hello \ufffd");
 }
 
 TEST(LanguageModelTest, NamesWhatIsWrong) {
   const char* openai_error = R"({"error":{"message":"no such model\u001b[2J","type":"x"}})";
-  EXPECT_THAT(ErrorOf(StandIn(openai_error, 404).Model("/v1")),
+  EXPECT_THAT(ErrorOf(TextModel(openai_error, 404).Model("/v1")),
               HasSubstr("status 404: no such model [2J"));
-  EXPECT_THAT(ErrorOf(StandIn(R"({"error":"loading"})", 503).Model()), HasSubstr("loading"));
-  EXPECT_THAT(ErrorOf(StandIn("<html>").Model()), HasSubstr("not JSON"));
-  EXPECT_THAT(ErrorOf(StandIn("data: <html>\n\n").Model("/v1")), HasSubstr("not JSON"));
-  EXPECT_THAT(ErrorOf(StandIn("data: {\"choices\":[{\"delta\":7}]}\n\n").Model("/v1")),
+  EXPECT_THAT(ErrorOf(TextModel(R"({"error":"loading"})", 503).Model()), HasSubstr("loading"));
+  EXPECT_THAT(ErrorOf(TextModel("<html>").Model()), HasSubstr("not JSON"));
+  EXPECT_THAT(ErrorOf(TextModel("data: <html>\n\n").Model("/v1")), HasSubstr("not JSON"));
+  EXPECT_THAT(ErrorOf(TextModel("data: {\"choices\":[{\"delta\":7}]}\n\n").Model("/v1")),
               HasSubstr("ended in the middle"));
-  EXPECT_THAT(ErrorOf(StandIn(std::string("data: ") + openai_error + "\n\n").Model("/v1")),
+  EXPECT_THAT(ErrorOf(TextModel(std::string("data: ") + openai_error + "\n\n").Model("/v1")),
               HasSubstr("no such model"));
-  EXPECT_THAT(ErrorOf(StandIn("[1]\n").Model()), HasSubstr("not JSON"));
-  EXPECT_THAT(ErrorOf(StandIn(R"({"message":"text","done":1})").Model()),
+  EXPECT_THAT(ErrorOf(TextModel("[1]\n").Model()), HasSubstr("not JSON"));
+  EXPECT_THAT(ErrorOf(TextModel(R"({"message":"text","done":1})").Model()),
               HasSubstr("ended in the middle"));
   EXPECT_THROW(LanguageModel(Options("ftp://x", "m")), Error);
   EXPECT_THROW(LanguageModel(Options("http://127.0.0.1:1", "")), Error);

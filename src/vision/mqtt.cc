@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "vision/json_line.h"
 
 namespace bagel::vision {
 namespace {
@@ -47,10 +48,6 @@ std::string CutText(const std::string& text, size_t length) {
     --end;
   }
   return text.substr(0, end);
-}
-
-std::string Dump(const ordered_json& json) {
-  return json.dump(-1, ' ', true, ordered_json::error_handler_t::replace);
 }
 
 class Mqtt : public EventOutput {
@@ -284,7 +281,7 @@ void Mqtt::AnnounceCamera(const std::string& camera) {
                         {"manufacturer", "bagel.cpp"},
                         {"model", "sophia watch"}};
     Publish(options_.discovery + "/" + component + "/" + node + "/" + object + "/config",
-            Dump(config), true);
+            JsonLine(config), true);
   };
   announce(
       "binary_sensor", "motion",
@@ -326,7 +323,7 @@ void Mqtt::Write(const WatchEvent& event, const std::function<bool()>&) {
     case WatchEvent::Kind::kDescription: {
       ordered_json json = ordered_json::parse(ToJson(event));
       json["short"] = CutText(event.text, kLongestState);
-      Keep(Topic(event.camera + "/description"), Dump(json));
+      Keep(Topic(event.camera + "/description"), JsonLine(json));
       break;
     }
     case WatchEvent::Kind::kCameraState:

@@ -20,6 +20,10 @@ struct Object {
 // Below this score nothing is reported.
 inline constexpr float kMinObjectScore = 0.4F;
 
+// What is believed of a network: the sides of its input, the number of its classes.
+inline constexpr int kMaxNetworkSide = 4096;
+inline constexpr int kMaxNetworkClasses = 1000;
+
 // An object detector. Find may be called from any thread; one call is served at a time.
 class ObjectFinder {
  public:

@@ -5,12 +5,12 @@
 #include "base/error.h"
 #include "formats/mapped_file.h"
 #include "formats/quote.h"
+#include "vision/objects.h"
 
 namespace bagel::vision {
 namespace {
 
 constexpr size_t kMaxBytes = size_t{512} << 20;
-constexpr uint64_t kMaxSide = 4096;
 
 // One field of a protocol buffers message: a number or, of wire type 2, bytes.
 struct Field {
@@ -111,7 +111,7 @@ std::optional<cv::Size> OnnxInputSize(std::span<const std::byte> bytes) {
     }
     const std::vector<uint64_t> sides = Dimensions(field.bytes);
     if (sides.size() == 4 && sides[0] == 1 && sides[1] == 3 && sides[2] >= 1 &&
-        sides[2] <= kMaxSide && sides[3] >= 1 && sides[3] <= kMaxSide) {
+        sides[2] <= kMaxNetworkSide && sides[3] >= 1 && sides[3] <= kMaxNetworkSide) {
       return cv::Size(static_cast<int>(sides[3]), static_cast<int>(sides[2]));
     }
   }

@@ -14,7 +14,6 @@ namespace bagel::vision {
 namespace {
 
 constexpr int kStrides[] = {8, 16, 32};
-constexpr int kMaxClasses = 1000;
 constexpr size_t kMaxCandidates = 3000;
 constexpr size_t kMaxObjects = 300;
 constexpr float kMaxOverlap = 0.45F;
@@ -145,10 +144,10 @@ YoloLayout LayoutOf(const cv::Mat& output, cv::Size input) {
   if (output.dims == 3 && output.size[0] == 1 && output.type() == CV_32F && output.isContinuous()) {
     const int rows = output.size[1];
     const int columns = output.size[2];
-    if (columns == cells && rows > 4 && rows <= 4 + kMaxClasses) {
+    if (columns == cells && rows > 4 && rows <= 4 + kMaxNetworkClasses) {
       return YoloLayout::kYolov8;
     }
-    if (rows == cells && columns > 5 && columns <= 5 + kMaxClasses) {
+    if (rows == cells && columns > 5 && columns <= 5 + kMaxNetworkClasses) {
       return YoloLayout::kYolox;
     }
   }

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "vision/json_line.h"
 #include "vision/words.h"
 
 namespace bagel::vision {
@@ -118,7 +119,7 @@ std::string ToJson(const Report& report) {
   json["model"] = report.model.empty() ? ordered_json() : ordered_json(report.model);
   json["timings_ms"] = ordered_json::object();
   for (const auto& [part, ms] : report.timings_ms) json["timings_ms"][part] = Rounded(ms, 10);
-  return json.dump(-1, ' ', true, ordered_json::error_handler_t::replace);
+  return JsonLine(json);
 }
 
 std::string TextBeforePerson(const Report& report) {

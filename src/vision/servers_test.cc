@@ -23,9 +23,9 @@ using Clock = std::chrono::steady_clock;
 constexpr const char* kTags = R"({"models":[{"name":"seeing:latest"}]})";
 
 // Answers /api/generate in the way that `behaviour` names.
-class StandIn {
+class ToldServer {
  public:
-  explicit StandIn(std::string behaviour) : behaviour_(std::move(behaviour)) {
+  explicit ToldServer(std::string behaviour) : behaviour_(std::move(behaviour)) {
     http::Router router;
     router.Add("GET", "/api/tags", http::Work::kLight,
                [](http::HttpRequest, const std::shared_ptr<http::HttpReply>& reply) {
@@ -107,7 +107,7 @@ std::string ErrorOf(Servers& servers, const Question& question = {"Hello", "", 0
 }
 
 TEST(ServersTest, StreamsWordsAndSendsThePicture) {
-  StandIn stand_in("good");
+  ToldServer stand_in("good");
   Servers servers({stand_in.url() + "/"}, Impatient());
   std::string words;
   const ModelAnswer answer =
@@ -130,7 +130,7 @@ TEST(ServersTest, EveryFailureIsNamedInTimeAndTheNextAskWorks) {
       {"error line", "out of memory"},      {"endless", "does not stop to answer"},
   };
   for (const auto& [behaviour, text] : cases) {
-    StandIn stand_in(behaviour);
+    ToldServer stand_in(behaviour);
     Servers servers({stand_in.url()}, Impatient());
     const Clock::time_point begin = Clock::now();
     EXPECT_THAT(ErrorOf(servers), HasSubstr(text)) << behaviour;
@@ -148,7 +148,7 @@ TEST(ServersTest, NobodyListens) {
 }
 
 TEST(ServersTest, TheNextServerTakesOver) {
-  StandIn bad("busy"), good("good");
+  ToldServer bad("busy"), good("good");
   Servers servers({bad.url(), good.url()}, Impatient());
   EXPECT_EQ(servers.Ask({"Hello", "", 0.3, 5}).text, "Hello \u00e4");
   EXPECT_EQ(bad.asked(), 1);
@@ -159,7 +159,7 @@ TEST(ServersTest, TheNextServerTakesOver) {
 }
 
 TEST(ServersTest, NoOtherServerAfterTheFirstWordNorForAMistake) {
-  StandIn stalls("stalls"), refuses("refuses"), good("good");
+  ToldServer stalls("stalls"), refuses("refuses"), good("good");
   Servers broken({stalls.url(), good.url()}, Impatient());
   EXPECT_THAT(ErrorOf(broken), HasSubstr("stopped in the middle"));
   Servers wrong({refuses.url(), good.url()}, Impatient());
@@ -168,7 +168,7 @@ TEST(ServersTest, NoOtherServerAfterTheFirstWordNorForAMistake) {
 }
 
 TEST(ServersTest, TheLeastBusyIsAsked) {
-  StandIn first("stalls"), second("good");
+  ToldServer first("stalls"), second("good");
   ServersOptions options = Impatient();
   options.idle = options.total = 1000ms;
   Servers servers({first.url(), second.url()}, options);
@@ -181,7 +181,7 @@ TEST(ServersTest, TheLeastBusyIsAsked) {
 }
 
 TEST(ServersTest, CanBeStopped) {
-  StandIn stand_in("stalls");
+  ToldServer stand_in("stalls");
   Servers servers({stand_in.url()}, {});
   std::atomic<bool> stop = false;
   std::thread other([&] {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "vision/json_line.h"
 #include "vision/uploads.h"
 #include "vision/words.h"
 
@@ -14,15 +15,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr const char* kJsonType = "application/json; charset=utf-8";
 constexpr milliseconds kTick{1'000};
 constexpr milliseconds kGrace{60'000};  // after the last time limit of a look
 
-std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', true, Json::error_handler_t::replace);
-}
-
-std::string ErrorBody(std::string_view message) { return Dump({{"error", message}}); }
+std::string ErrorBody(std::string_view message) { return JsonLine({{"error", message}}); }
 
 Json StateJson(State state, const std::string& detail) {
   return {{"state", StateName(state)}, {"detail", detail}};
@@ -51,7 +47,7 @@ Service::Service(const ServiceParts& parts, ServiceOptions options)
     }
     spdlog::info("camera {}: {}{}{}", parts_.camera.name(), StateName(state),
                  detail.empty() ? "" : ": ", detail);
-    events_.Publish("camera_state", Dump(json));
+    events_.Publish("camera_state", JsonLine(json));
   });
   monitor_ = std::thread([this] { Monitor(); });
 }
@@ -88,11 +84,11 @@ http::Router Service::Routes() {
                SetPrivacy(request, reply);
              }));
   router.Add("GET", "/privacy", Work::kLight, [this](const HttpRequest&, const Reply& reply) {
-    reply->Send(200, kJsonType, Dump({{"on", parts_.camera.privacy()}}));
+    reply->Send(200, kJsonType, JsonLine({{"on", parts_.camera.privacy()}}));
   });
   router.Add("GET", "/healthz", Work::kLight, [this](const HttpRequest&, const Reply& reply) {
     const bool well = Responsive();
-    reply->Send(well ? 200 : 503, kJsonType, Dump({{"status", well ? "ok" : "stuck"}}));
+    reply->Send(well ? 200 : 503, kJsonType, JsonLine({{"status", well ? "ok" : "stuck"}}));
   });
   router.Add("GET", "/metrics", Work::kLight, [this](const HttpRequest&, const Reply& reply) {
     std::vector<Servers::Health> health;
@@ -135,7 +131,7 @@ void Service::SendReport(const Reply& reply) {
   if (parts_.camera.privacy()) {
     Json json = StateJson(State::kPrivacy, "the camera is switched off");
     json["error"] = json["detail"];
-    reply->Send(503, kJsonType, Dump(json));
+    reply->Send(503, kJsonType, JsonLine(json));
     return;
   }
   if (!report) {
@@ -154,7 +150,7 @@ void Service::SendFrame(const Reply& reply) {
   if (view.frame.bgr.empty() || view.state == State::kPrivacy) {
     Json json = StateJson(view.state, view.detail);
     json["error"] = view.detail.empty() ? StateName(view.state) : view.detail;
-    reply->Send(503, kJsonType, Dump(json), "Retry-After: 1\r\n");
+    reply->Send(503, kJsonType, JsonLine(json), "Retry-After: 1\r\n");
     return;
   }
   reply->Send(200, "image/jpeg", EncodeJpeg(view.frame.bgr),
@@ -174,14 +170,14 @@ void Service::SetPrivacy(const http::HttpRequest& request, const Reply& reply) {
     latest_.reset();
   }
   spdlog::info("privacy {}", on ? "on" : "off");
-  reply->Send(200, kJsonType, Dump({{"on", on}}));
+  reply->Send(200, kJsonType, JsonLine({{"on", on}}));
 }
 
 void Service::Listen(const Reply& reply) {
   std::string first;
   {
     const std::lock_guard lock(mutex_);
-    first = EventText("camera_state", Dump(camera_state_));
+    first = EventText("camera_state", JsonLine(camera_state_));
   }
   if (!events_.Add(reply, first)) {
     Refuse(reply, 503, "too many clients listen already", "listeners");
@@ -204,7 +200,7 @@ void Service::SendReady(const Reply& reply) {
   const std::string camera = json["camera"].value("state", "starting");
   const bool ready = server_up && (camera == "ok" || camera == "privacy");
   json["ready"] = ready;
-  reply->Send(ready ? 200 : 503, kJsonType, Dump(json));
+  reply->Send(ready ? 200 : 503, kJsonType, JsonLine(json));
 }
 
 bool Service::Responsive() {

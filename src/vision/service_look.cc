@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "vision/json_line.h"
 #include "vision/remote_objects.h"
 #include "vision/service.h"
 #include "vision/stopwatch.h"
@@ -16,13 +17,8 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* kJsonType = "application/json; charset=utf-8";
 constexpr milliseconds kFrameSlice{200};  // how soon a client that went away is noticed
 constexpr size_t kLongestText = 4'000;    // bytes that a person said
-
-std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', true, Json::error_handler_t::replace);
-}
 
 // As in a report.
 Json ObjectsJson(const std::vector<Object>& objects) {
@@ -143,13 +139,13 @@ std::function<void()> Service::JobOf(const std::shared_ptr<Call>& call,
     if (call->stream) {
       call->reply->End();
     } else {
-      call->reply->Send(status, kJsonType, Dump({{"error", message}}));
+      call->reply->Send(status, kJsonType, JsonLine({{"error", message}}));
     }
   };
 }
 
 void Service::Tell(Call& call, const char* event, const Json& data, bool to_all) {
-  const std::string text = Dump(data);
+  const std::string text = JsonLine(data);
   if (to_all) {
     events_.Publish(event, text);
   }
@@ -280,7 +276,7 @@ void Service::AnswerHeard(Call& call, const std::string& text) {
     Tell(call, "done", result, false);
     call.reply->End();
   } else {
-    call.reply->Send(200, kJsonType, Dump(result));
+    call.reply->Send(200, kJsonType, JsonLine(result));
   }
 }
 

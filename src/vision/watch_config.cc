@@ -15,7 +15,7 @@ constexpr size_t kMostCameras = 64;
 constexpr size_t kMostZones = 32;
 constexpr size_t kMostPoints = 256;
 constexpr size_t kLongestName = 40;
-constexpr size_t kLongestText = 4000;
+constexpr size_t kLongestPrompt = 4000;
 
 bool IsName(const std::string& name) {
   const auto allowed = [](unsigned char c) {
@@ -97,7 +97,7 @@ WatchedCamera ParseCamera(const JsonObject& object, const WatchedCamera& default
   CheckName(camera.name);
   camera.source = object.String("source");
   camera.prompt = object.String("prompt", defaults.prompt);
-  if (camera.prompt.size() > kLongestText) {
+  if (camera.prompt.size() > kLongestPrompt) {
     Fail(object.where(), "prompt has more than 4000 bytes");
   }
   camera.motion.min_area = object.Double("min_area", 0, 1, defaults.motion.min_area);

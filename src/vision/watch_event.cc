@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "vision/json_line.h"
 #include "vision/report.h"
 
 namespace bagel::vision {
@@ -55,7 +56,7 @@ std::string ToJson(const WatchEvent& event) {
   add("text", event.text);
   add("model", event.model);
   add("detail", event.detail);
-  return json.dump(-1, ' ', true, ordered_json::error_handler_t::replace);
+  return JsonLine(json);
 }
 
 }  // namespace bagel::vision

@@ -65,11 +65,11 @@ TEST(DecodeYunet, ClampsScoresAndJoinsOverlaps) {
 }
 
 TEST(DecodeYunet, LeavesOutWhatIsNoNumber) {
-  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  constexpr float kNoNumber = std::numeric_limits<float>::quiet_NaN();
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   std::vector<cv::Mat> outputs = NoFaces();
-  SetCell(outputs, 0, kNan, 1, {0, 0, 0, 0});
-  SetCell(outputs, 1, 1, 1, {kNan, 0, 0, 0});
+  SetCell(outputs, 0, kNoNumber, 1, {0, 0, 0, 0});
+  SetCell(outputs, 1, 1, 1, {kNoNumber, 0, 0, 0});
   SetCell(outputs, 2, 1, 1, {0, kInfinity, 0, 0});
   SetCell(outputs, 3, 1, 1, {0, 0, kInfinity, 0});
   SetCell(outputs, 4, 1, 1, {0, 0, 0, 1e30F});
