@@ -2,6 +2,7 @@
 #include "vision/watch.h"
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cmath>
@@ -23,6 +24,8 @@
 
 namespace bagel {
 namespace {
+
+constexpr unsigned kSecondsToEnd = 15;
 
 struct WatchCommand {
   std::vector<std::string> cameras;
@@ -104,6 +107,8 @@ void RunWatch(WatchCommand command) {
   while (!Interrupted()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
+  // What hangs even then, such as a log that nobody reads, ends with the process.
+  ::alarm(kSecondsToEnd);
   spdlog::info("stopping");
 }
 

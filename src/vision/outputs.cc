@@ -1,9 +1,13 @@
 #include "vision/outputs.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <utility>
 
@@ -14,36 +18,57 @@
 namespace bagel::vision {
 namespace {
 
+// How often a reader that does not read lets a writer see whether it is to stop.
+constexpr int kSliceMs = 100;
+
 class JsonLines : public EventOutput {
  public:
   explicit JsonLines(const std::string& path)
-      : path_(path), file_(path == "-" ? stdout : std::fopen(path.c_str(), "ae")) {
-    if (file_ == nullptr) {
+      : path_(path),
+        file_(path == "-" ? STDOUT_FILENO
+                          : ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666)) {
+    if (file_ < 0) {
       throw Error(ErrorKind::kUnavailable, path + ": " + std::strerror(errno));
     }
   }
   ~JsonLines() override {
-    if (file_ != stdout) {
-      std::fclose(file_);
+    if (file_ != STDOUT_FILENO) {
+      ::close(file_);
     }
   }
   JsonLines(const JsonLines&) = delete;
   JsonLines& operator=(const JsonLines&) = delete;
 
-  void Write(const WatchEvent& event, const std::function<bool()>&) override {
-    const std::string line = ToJson(event) + "\n";
-    const bool written =
-        std::fwrite(line.data(), 1, line.size(), file_) == line.size() && std::fflush(file_) == 0;
-    if (!written) {
-      std::clearerr(file_);
-      throw Error(ErrorKind::kInternal, path_ + ": " + std::strerror(errno));
+  void Write(const WatchEvent& event, const std::function<bool()>& stop) override {
+    // A line that could not be written whole is ended first.
+    const std::string line = (torn_ ? "\n" : "") + ToJson(event) + "\n";
+    for (size_t done = 0; done < line.size();) {
+      WaitForReader(stop);
+      // What poll promises room for: a write of more would wait inside the kernel.
+      const ssize_t count =
+          ::write(file_, line.data() + done, std::min<size_t>(line.size() - done, PIPE_BUF));
+      if (count < 0 && errno != EINTR && errno != EAGAIN) {
+        throw Error(ErrorKind::kInternal, Name() + ": " + std::strerror(errno));
+      }
+      done += count > 0 ? static_cast<size_t>(count) : 0;
+      torn_ = done > 0 && done < line.size();
     }
   }
   std::string Name() const override { return path_ == "-" ? "standard output" : path_; }
 
  private:
+  void WaitForReader(const std::function<bool()>& stop) const {
+    pollfd room{file_, POLLOUT, 0};
+    while (::poll(&room, 1, kSliceMs) <= 0) {
+      if (stop()) {
+        throw Error(ErrorKind::kCancelled, Name() + " is not read");
+      }
+    }
+  }
+
   const std::string path_;
-  std::FILE* const file_;
+  const int file_;
+  bool torn_ = false;
 };
 
 class Webhook : public EventOutput {

@@ -1,7 +1,10 @@
 #include "vision/outputs.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -58,6 +61,24 @@ TEST(JsonLines, OneObjectALine) {
   }
   EXPECT_EQ(count, 3);
   EXPECT_THROW(MakeJsonLines("/nowhere/at/all"), Error);
+}
+
+TEST(JsonLines, AReaderThatDoesNotReadHoldsUpNoEnd) {
+  const std::string path = testing::TempDir() + "sophia_events.fifo";
+  std::remove(path.c_str());
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  const int reader = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  const auto begin = std::chrono::steady_clock::now();
+  {
+    OutputQueue queue(MakeJsonLines(path), {});
+    WatchEvent event = Described("1");
+    event.text.assign(size_t{256} << 10, 'x');  // more than a pipe holds
+    queue.Add(event);
+    std::this_thread::sleep_for(300ms);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 4s);
+  close(reader);
+  std::remove(path.c_str());
 }
 
 // A hook that answers with each status in turn, then 200.

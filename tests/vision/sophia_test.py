@@ -1,6 +1,7 @@
 """sophia as its users meet it, before servers that are made up here."""
 import http.server
 import json
+import os
 import pathlib
 import re
 import signal
@@ -204,6 +205,34 @@ class AskTest(unittest.TestCase):
             arguments = ["--camera", PERSON, "--server", server.url, "--triggers", file.name]
             self.assertEqual(sophia("ask", "Bitte", "schau", "mich", "an!", *arguments).returncode, 0)
             self.assertEqual(sophia("ask", "look at me", *arguments).returncode, 64)
+
+
+class WatchTest(unittest.TestCase):
+    def watch(self, *arguments, **streams):
+        """A running watch that has seen a frame, and what it has logged."""
+        process = subprocess.Popen([SOPHIA, "watch", *arguments], stderr=subprocess.PIPE, text=True, **streams)
+        self.addCleanup(process.kill)
+        log = ""
+        while ": ok" not in log:
+            line = process.stderr.readline()
+            self.assertNotEqual(line, "", log)
+            log += line
+        return process, log
+
+    def test_ends_though_nobody_reads(self):
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        with self.assertRaises(BlockingIOError):
+            while True:
+                os.write(writer, bytes(1024))
+        os.set_blocking(writer, True)
+        process, _ = self.watch("--camera", "door=demo:51", "--server", NOBODY_LISTENS, stdout=writer)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+        self.assertEqual(process.returncode, 0)
+        os.close(reader)
+        os.close(writer)
 
 
 if __name__ == "__main__":
