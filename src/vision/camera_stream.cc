@@ -5,6 +5,7 @@
 #include <memory>
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/videoio.hpp>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -87,9 +88,18 @@ class VideoSource : public FrameSource {
   int64_t height_ = 0;
 };
 
+// FFmpeg fills up what a cut off JPEG lacks and calls it a frame, so these are decoded here. What
+// it decodes itself comes over TCP, where nothing is lost, and begins with a whole key frame.
 class StreamSource : public VideoSource {
  public:
-  using VideoSource::VideoSource;
+  // Throws CameraError.
+  StreamSource(std::string name, const std::string& address, const std::vector<int>& settings)
+      : VideoSource(std::move(name), address, settings),
+        jpegs_(Format().starts_with("mjpe") || Format().starts_with("MJPG")) {
+    if (jpegs_ && !video_.set(cv::CAP_PROP_FORMAT, -1)) {
+      throw CameraError(State::kCameraOffline, name_ + ": FFmpeg does not give its JPEGs away");
+    }
+  }
 
   SourceFrame Read(steady_clock::time_point wanted_from, const StopSignal& stop) override {
     if (!Grab()) {
@@ -97,8 +107,22 @@ class StreamSource : public VideoSource {
     }
     const auto received = steady_clock::now();
     if (received < wanted_from || stop.IsSet()) return {};
-    return {Retrieve(), received};
+    return {jpegs_ ? RetrieveJpeg() : Retrieve(), received};
   }
+
+ private:
+  cv::Mat RetrieveJpeg() {
+    cv::Mat bytes;
+    try {
+      if (!video_.retrieve(bytes)) throw Error(ErrorKind::kCorrupt, "no bytes");
+      return DecodeFrame(std::as_bytes(std::span(bytes.data, bytes.total() * bytes.elemSize())));
+    } catch (const Error&) {
+      ++broken_;
+      return {};
+    }
+  }
+
+  const bool jpegs_;
 };
 
 class FileSource : public VideoSource {

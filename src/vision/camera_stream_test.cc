@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
@@ -16,6 +17,7 @@
 #include <iterator>
 #include <memory>
 #include <mutex>
+#include <opencv2/imgcodecs.hpp>
 #include <string>
 #include <thread>
 #include <vector>
@@ -79,6 +81,7 @@ class MjpegServer {
     kEnds,        // closes after 12 frames
     kGarbage,     // random bytes as frames
     kHalf,        // JPEGs that are cut off
+    kMostHalf,    // two of three
     kNotFound,    // 404
     kPassword,    // 401
     kHugeFrames,  // headers that promise 65535x65535 pixels
@@ -127,7 +130,8 @@ class MjpegServer {
 
   std::string FrameAt(Behaviour behaviour, int number) const {
     std::string jpeg = jpegs_[static_cast<size_t>(number / 30 % 2)];
-    if (behaviour == kHalf) jpeg.resize(jpeg.size() / 2);
+    const bool cut = behaviour == kHalf || (behaviour == kMostHalf && number % 3 != 0);
+    if (cut) jpeg.resize(jpeg.size() / 2);
     if (behaviour == kGarbage) {
       for (char& c : jpeg) c = static_cast<char>((&c - jpeg.data()) * 7919 >> 3);
     }
@@ -192,14 +196,36 @@ TEST(CameraStreamTest, MotionJpegOverHttp) {
   EXPECT_THAT(camera->statistics().format, HasSubstr("1280x720"));
 }
 
-// FFmpeg fills up what is missing, so these count as frames.
-TEST(CameraStreamTest, CutOffPicturesHarmNothing) {
+TEST(CameraStreamTest, CutOffPicturesAreNoFrames) {
   MjpegServer server(MjpegServer::kHalf);
   const auto camera = Camera::Open(server.url(), Quick());
-  const Camera::View view = camera->Newest(milliseconds(3000));
-  EXPECT_THAT(view.state, testing::AnyOf(State::kOk, State::kStarting, State::kCameraOffline));
+  const Camera::View view = WaitFor(*camera, State::kCameraOffline);
+  EXPECT_EQ(view.state, State::kCameraOffline) << StateName(view.state);
+  EXPECT_THAT(view.detail, HasSubstr("were broken"));
+  EXPECT_EQ(camera->statistics().frames, 0U);
+  EXPECT_GE(camera->statistics().broken, 10U);
   server.Behave(MjpegServer::kGood);
   EXPECT_EQ(WaitFor(*camera, State::kOk).state, State::kOk);
+}
+
+TEST(CameraStreamTest, CutOffPicturesAmongWholeOnesAreSkippedAndCounted) {
+  const MjpegServer server(MjpegServer::kMostHalf);
+  const auto camera = Camera::Open(server.url(), Quick());
+  ASSERT_EQ(WaitFor(*camera, State::kOk).state, State::kOk);
+  const std::vector<cv::Mat> whole = {cv::imread("demo/pictures/person-01.jpg"),
+                                      cv::imread("demo/pictures/person-02.jpg")};
+  steady_clock::time_point newest{};
+  for (int i = 0; i < 5; ++i) {
+    const Camera::View view = camera->Newest(milliseconds(1000), newest);
+    ASSERT_EQ(view.state, State::kOk) << view.detail;
+    newest = view.frame.received;
+    EXPECT_LE(std::min(cv::norm(view.frame.bgr, whole[0], cv::NORM_INF),
+                       cv::norm(view.frame.bgr, whole[1], cv::NORM_INF)),
+              12);
+  }
+  const Camera::Statistics statistics = camera->statistics();
+  EXPECT_GE(statistics.broken, 5U);
+  EXPECT_EQ(statistics.reconnects, 0U);
 }
 
 struct Named {
