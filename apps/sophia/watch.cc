@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -21,6 +22,7 @@
 #include "vision/mqtt.h"
 #include "vision/prompts.h"
 #include "vision/watch_config.h"
+#include "vision/watch_metrics.h"
 
 namespace bagel {
 namespace {
@@ -40,6 +42,8 @@ struct WatchCommand {
   std::vector<std::string> json_lines;
   vision::MqttOptions mqtt;
   std::vector<std::string> webhooks;
+  std::string metrics_host = "127.0.0.1";
+  std::optional<uint16_t> metrics_port;
   bool verbose = false;
 };
 
@@ -92,6 +96,7 @@ void RunWatch(WatchCommand command) {
   command.watch.snapshots.max_age = std::chrono::hours(24 * command.keep_days);
   command.watch.cameras = Cameras(command);
   vision::Servers servers = MakeServers(command.server);
+  vision::WatchMetrics metrics;
   vision::Watch watch(command.watch, [&servers](const vision::WatchedCamera& camera,
                                                 const cv::Mat& bgr,
                                                 const std::function<bool()>& stop) {
@@ -101,6 +106,13 @@ void RunWatch(WatchCommand command) {
     return servers.Ask(question, nullptr, stop);
   });
   AddOutputs(command, watch);
+  std::unique_ptr<http::HttpServer> http;
+  if (command.metrics_port) {
+    watch.AddOutput(metrics.Output(), {});
+    http =
+        vision::ServeMetrics(command.metrics_host, *command.metrics_port, metrics, watch, servers);
+    spdlog::info("metrics on port {}", http->port());
+  }
   CatchInterrupts();
   watch.Start();
   spdlog::info("watching {} cameras", command.watch.cameras.size());
@@ -171,6 +183,13 @@ void AddOutputOptions(CLI::App& command, WatchCommand& options) {
       ->capture_default_str();
 }
 
+void AddMetricsOptions(CLI::App& command, WatchCommand& options) {
+  command.add_option("--metrics-port", options.metrics_port,
+                     "Answer GET /metrics (Prometheus) on this port; 0 = any free one");
+  command.add_option("--metrics-host", options.metrics_host, "The address for that")
+      ->capture_default_str();
+}
+
 }  // namespace
 
 void AddWatch(CLI::App& app) {
@@ -186,6 +205,7 @@ void AddWatch(CLI::App& app) {
   AddServerOptions(command, options->server);
   AddEventOptions(command, *options);
   AddOutputOptions(command, *options);
+  AddMetricsOptions(command, *options);
   command.add_flag("--verbose", options->verbose, "Log more");
   command.footer(
       "Example: sophia watch --camera door=rtsp://192.168.1.20/stream1 --mqtt mqtt://broker.lan");

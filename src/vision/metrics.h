@@ -2,20 +2,15 @@
 #ifndef BAGEL_VISION_METRICS_H_
 #define BAGEL_VISION_METRICS_H_
 
-#include <prometheus/counter.h>
-#include <prometheus/family.h>
-#include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
-#include <prometheus/registry.h>
 
 #include <cstddef>
 #include <mutex>
 #include <string>
 #include <vector>
 
-#include "vision/camera.h"
 #include "vision/report.h"
-#include "vision/servers.h"
+#include "vision/shared_metrics.h"
 
 namespace bagel::vision {
 
@@ -35,18 +30,11 @@ class Metrics {
                    size_t waiting, size_t listeners);
 
  private:
-  prometheus::Gauge& AddGauge(const std::string& name, const std::string& help);
-  prometheus::Counter& AddCounter(const std::string& name, const std::string& help);
-  static void RaiseTo(prometheus::Counter& counter, double value);
-
   std::mutex text_mutex_;
   prometheus::Registry registry_;
+  const std::string camera_;
   const prometheus::Labels labels_;
-  prometheus::Gauge& camera_up_;
-  prometheus::Gauge& frame_age_;
-  prometheus::Counter& frames_;
-  prometheus::Counter& broken_;
-  prometheus::Counter& reconnects_;
+  SharedMetrics shared_;
   prometheus::Gauge& faces_;
   prometheus::Gauge& waiting_;
   prometheus::Gauge& listeners_;
@@ -54,7 +42,6 @@ class Metrics {
   prometheus::Histogram& report_seconds_;
   prometheus::Family<prometheus::Counter>& reports_;
   prometheus::Family<prometheus::Counter>& refused_;
-  prometheus::Family<prometheus::Gauge>& server_up_;
 };
 
 }  // namespace bagel::vision

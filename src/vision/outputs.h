@@ -53,6 +53,7 @@ class OutputQueue {
 
   void Add(const WatchEvent& event);  // never waits
   uint64_t dropped() const { return dropped_; }
+  std::string Name() const { return output_->Name(); }
 
  private:
   void Work();

@@ -97,7 +97,7 @@ http::Router Service::Routes() {
       health = health_;
     }
     reply->Send(
-        200, "text/plain; version=0.0.4; charset=utf-8",
+        200, kMetricsType,
         metrics_.Text(parts_.camera.statistics(), health, looks_.waiting(), events_.listeners()));
   });
   return router;

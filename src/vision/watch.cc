@@ -91,6 +91,22 @@ void Watch::Switch(const std::string& camera, bool on) {
 
 Watch::Counts Watch::counts() const { return {motion_, described_, failed_, dropped_}; }
 
+std::map<std::string, Camera::Statistics> Watch::cameras() const {
+  std::map<std::string, Camera::Statistics> all;
+  for (const auto& watcher : watchers_) {
+    all[watcher->options.name] = watcher->camera->statistics();
+  }
+  return all;
+}
+
+std::map<std::string, uint64_t> Watch::lost() const {
+  std::map<std::string, uint64_t> all;
+  for (const auto& output : outputs_) {
+    all[output->Name()] += output->dropped();
+  }
+  return all;
+}
+
 void Watch::Run(Watcher& watcher) {
   std::chrono::steady_clock::time_point newest{};
   while (!stopping_) {

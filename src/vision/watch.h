@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -60,7 +61,12 @@ class Watch {
     uint64_t motion = 0, described = 0, failed = 0, dropped = 0;
   };
   Counts counts() const;
-  Camera::Statistics camera(size_t index) const { return watchers_[index]->camera->statistics(); }
+  // By the camera's name.
+  std::map<std::string, Camera::Statistics> cameras() const;
+  // Events that wait to be described.
+  size_t waiting() { return queue_->waiting(); }
+  // By the output's name: events that it could not take.
+  std::map<std::string, uint64_t> lost() const;
 
  private:
   struct Watcher {

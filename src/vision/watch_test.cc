@@ -11,8 +11,10 @@
 #include <mutex>
 
 #include "http/test_client.h"
+#include "vision/http_client.h"
 #include "vision/looker.h"
 #include "vision/stand_ins.h"
+#include "vision/watch_metrics.h"
 
 namespace bagel::vision {
 namespace {
@@ -120,6 +122,36 @@ TEST(Watch, OneDescriptionForEachEvent) {
   EXPECT_GT(described->motion.area, 0.02);
 }
 
+TEST(Watch, CountsForPrometheus) {
+  StandInModel model;
+  StandInCamera door;
+  Servers servers({model.server.url(), "http://127.0.0.1:1"}, {});
+  WatchOptions options = QuickOptions();
+  options.cameras = {Quick("door", door.source()), Quick("yard", "http://127.0.0.1:1/")};
+  WatchMetrics metrics;
+  Watch watch(options, AskModel(servers));
+  watch.AddOutput(metrics.Output(), {});
+  watch.AddOutput(MakeWebhook("http://127.0.0.1:1/"), {.tries = 1});
+  watch.Start();
+  const auto http = ServeMetrics("127.0.0.1", 0, metrics, watch, servers);
+  HttpCall call;
+  call.url = "http://127.0.0.1:" + std::to_string(http->port()) + "/metrics";
+  const auto says = [&](const std::string& line) {
+    return Eventually([&] { return Send(call).body.find("\n" + line) != std::string::npos; });
+  };
+  EXPECT_TRUE(says("sophia_camera_up{camera=\"door\"} 1\n"));
+  door.moving = true;
+  EXPECT_TRUE(says("sophia_events_total{camera=\"door\",kind=\"description\"} 1\n"));
+  EXPECT_TRUE(says("sophia_description_seconds_count{camera=\"door\"} 1\n"));
+  EXPECT_TRUE(says("sophia_camera_up{camera=\"yard\"} 0\n"));
+  EXPECT_TRUE(says("sophia_frame_age_seconds{camera=\"yard\"} Nan\n"));
+  EXPECT_TRUE(says("sophia_reconnects_total{camera=\"yard\"} "));
+  EXPECT_TRUE(says("sophia_server_up{server=\"http://127.0.0.1:1\"} 0\n"));
+  EXPECT_TRUE(says("sophia_server_up{server=\"" + model.server.url() + "\"} 1\n"));
+  EXPECT_TRUE(says("sophia_lost_events_total{output=\"metrics\"} 0\n"));
+  EXPECT_TRUE(says("sophia_lost_events_total{output=\"http://127.0.0.1:1/\"} "));
+}
+
 TEST(Watch, ASwitchedOffCameraSeesNothing) {
   StandInModel model;
   StandInCamera door;
@@ -196,7 +228,7 @@ void Endure(std::chrono::seconds duration, long allowed_kib) {
     }
   }
   EXPECT_EQ(watch.counts().failed + watch.counts().dropped, 0U);
-  EXPECT_EQ(watch.camera(0).state, State::kOk);
+  EXPECT_EQ(watch.cameras()["door"].state, State::kOk);
   std::cout << rounds << " rounds, " << resident << " -> " << ResidentKib() << " KiB, " << threads
             << " -> " << Threads() << " threads, " << watch.counts().described << " events\n";
   EXPECT_LE(ResidentKib(), resident + allowed_kib);
