@@ -11,6 +11,33 @@ function(bagel_install_services COMPONENT)
   endforeach()
 endfunction()
 
+# Its manual page and completions, made by the program itself from its options. Nothing is made of a
+# program that sanitizers slow down.
+function(bagel_install_documents COMPONENT)
+  if(BAGEL_SANITIZE)
+    return()
+  endif()
+  set(folder ${PROJECT_BINARY_DIR}/documents/${COMPONENT})
+  set(frame ${PROJECT_SOURCE_DIR}/packaging/man/${COMPONENT}.1.in)
+  set(write "$<TARGET_FILE:${COMPONENT}> option-tables")
+  find_program(GZIP gzip REQUIRED)
+  add_custom_command(
+    OUTPUT ${folder}/${COMPONENT}.1.gz ${folder}/${COMPONENT} ${folder}/_${COMPONENT}
+           ${folder}/${COMPONENT}.fish
+    COMMAND sh -ec "mkdir -p ${folder}; cd ${folder}; ${write} man <${frame} >${COMPONENT}.1; ${GZIP} -9nf ${COMPONENT}.1; ${write} bash >${COMPONENT}; ${write} zsh >_${COMPONENT}; ${write} fish >${COMPONENT}.fish"
+    DEPENDS ${COMPONENT} ${frame}
+    COMMENT "Manual page and completions of ${COMPONENT}"
+    VERBATIM)
+  add_custom_target(${COMPONENT}_documents ALL DEPENDS ${folder}/${COMPONENT}.1.gz)
+  install(FILES ${folder}/${COMPONENT}.1.gz DESTINATION share/man/man1 COMPONENT ${COMPONENT})
+  install(FILES ${folder}/${COMPONENT}
+          DESTINATION share/bash-completion/completions COMPONENT ${COMPONENT})
+  install(FILES ${folder}/_${COMPONENT}
+          DESTINATION share/zsh/vendor-completions COMPONENT ${COMPONENT})
+  install(FILES ${folder}/${COMPONENT}.fish
+          DESTINATION share/fish/vendor_completions.d COMPONENT ${COMPONENT})
+endfunction()
+
 # What only the package of a component holds: the settings that its services read, the copyright, the
 # changes; and the scripts that run when it comes and goes. SERVICES are those to stop then.
 function(bagel_package_files COMPONENT SERVICES)
@@ -33,14 +60,17 @@ endfunction()
 bagel_install_services(bagel bagel-api bagel@)
 install(FILES packaging/systemd/bagel-cuda.conf
         DESTINATION share/bagel/systemd COMPONENT bagel)
+bagel_install_documents(bagel)
 bagel_package_files(bagel "bagel-api.service bagel@*.service")
 if(BAGEL_VISION)
   bagel_install_services(sophia sophia)
+  bagel_install_documents(sophia)
   bagel_package_files(sophia "sophia.service")
 endif()
 
 # All that the packages hold.
-add_custom_target(packaged DEPENDS bagel $<TARGET_NAME_IF_EXISTS:sophia>
+add_custom_target(packaged DEPENDS bagel $<TARGET_NAME_IF_EXISTS:bagel_documents>
+                                   $<TARGET_NAME_IF_EXISTS:sophia_documents>
                                    $<TARGET_NAME_IF_EXISTS:bagel_cuda_plugin>)
 
 set(CPACK_GENERATOR DEB)

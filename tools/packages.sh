@@ -35,8 +35,8 @@ PACKAGING_PACKAGES=(dpkg-dev file gzip)
 DEMO_PACKAGES=(curl jq)
 
 # To build and run the tests.
-TEST_PACKAGES=(curl jq libgmock-dev libgtest-dev lintian mosquitto python3 python3-jsonschema
-               python3-yaml systemd)
+TEST_PACKAGES=(bash-completion curl fish jq libgmock-dev libgtest-dev lintian man-db mosquitto python3
+               python3-jsonschema python3-yaml systemd zsh)
 
 # Whose files the tests read: photographs.
 TEST_FILES=(python3-skimage)

@@ -273,20 +273,23 @@ void AddCompare(CLI::App& app) {
   const auto options = std::make_shared<CompareOptions>();
   CLI::App* command =
       app.add_subcommand("compare", "Runs two models over pictures and shows where they differ");
-  command->add_option("--a", options->a, "Folder of the first model")->required();
-  command->add_option("--b", options->b, "Folder of the second")->required();
-  command->add_option("--images", options->images, "Folder of pictures")->required();
-  command->add_option("--prompts", options->prompts, "A file with one prompt a line");
+  command->add_option("--a", options->a, "Folder of the first model")->type_name("DIR")->required();
+  command->add_option("--b", options->b, "Folder of the second")->type_name("DIR")->required();
+  command->add_option("--images", options->images, "Folder of pictures")
+      ->type_name("DIR")
+      ->required();
+  command->add_option("--prompts", options->prompts, "A file with one prompt a line")
+      ->type_name("FILE");
   command
       ->add_option("--report", options->report,
                    "The HTML page to write; a JSON file of that name lies beside it, from which an "
                    "interrupted run goes on")
+      ->type_name("FILE")
       ->required();
   command->add_option("--num-predict", options->num_predict, "Most tokens of an answer")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
-  command->add_option("--device", options->device, "cpu, cuda, cuda:N or auto")
-      ->capture_default_str();
+  AddDeviceOption(*command, options->device);
   command->add_option("--threads", options->threads, "CPU threads, 0 = all")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();

@@ -159,6 +159,7 @@ void AddDescribe(CLI::App& app) {
   TextRequest& request = options->request;
   SamplingOptions& sampling = request.sampling;
   command.add_option("--image", options->images, "A JPEG, PNG or WebP file; may be repeated")
+      ->type_name("FILE")
       ->allow_extra_args(false);
   command.add_option("--prompt", options->prompt,
                      "The question, \"-\" = from standard input; with a picture: Describe this "

@@ -279,24 +279,30 @@ void AddDrawOptions(CLI::App& command, DrawOptions& options) {
   AddEngineOptions(command, options.engine);
   command.add_option("--prompt", options.prompt, "What to draw, or what to change");
   command.add_option("--negative", options.negative, "What to stay away from");
-  command.add_option("-o,--out", options.out, "A .png, .jpg or .webp file")->capture_default_str();
+  command.add_option("-o,--out", options.out, "A .png, .jpg or .webp file")
+      ->type_name("FILE")
+      ->capture_default_str();
   command.add_option("--steps", options.steps, "Times from noise to picture; without it 50");
   command.add_option("--seed", options.seed, "Makes the picture repeatable; without it random")
       ->check(SeedNumber());
   command.add_option("--cfg-text", options.cfg_text, "How much the text counts, <= 1 = off");
   command.add_option("--cfg-img", options.cfg_img, "How much input pictures count, <= 1 = off");
-  command.add_option("--cfg-interval", options.interval, "LOW,HIGH: times with guidance")
+  command
+      .add_option("--cfg-interval", options.interval, "Times with guidance, from 1 (noise) to 0")
+      ->type_name("LOW,HIGH")
       ->delimiter(',')
       ->expected(2);
   command.add_option("--timestep-shift", options.shift, "More steps near the noise; without it 3");
-  command.add_option("--cfg-renorm", options.renorm, "global, channel or text_channel");
+  command.add_option("--cfg-renorm", options.renorm, "How guided steps get back to their length")
+      ->type_name("global|channel|text_channel");
   command.add_option("--cfg-renorm-min", options.renorm_min, "Least factor of the renorm");
   command.add_flag("--taylorseer", options.taylorseer, "Extrapolates two of three later steps");
   command.add_flag("--think", options.think, "Plans in words first");
   command.add_option("--count", options.count, "Pictures, with one seed after the other")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  command.add_option("--like", options.like, "A PNG made here whose prompt and settings to repeat");
+  command.add_option("--like", options.like, "A PNG made here whose prompt and settings to repeat")
+      ->type_name("FILE");
   command.add_flag("--preview", options.preview, "Shows the current guess, or keeps it as a file");
   command.add_flag("--force", options.force, "Replaces files that exist");
 }
@@ -310,7 +316,8 @@ void AddGenerate(CLI::App& app) {
   AddDrawOptions(command, *options);
   command.add_option("--width", options->width, "Pixels, 128 to 1024");
   command.add_option("--height", options->height, "Pixels, 128 to 1024");
-  command.add_option("--ratio", options->ratio, "1:1, 3:4, 4:3, 9:16 or 16:9 instead");
+  command.add_option("--ratio", options->ratio, "Width to height, instead")
+      ->type_name("1:1|3:4|4:3|9:16|16:9");
   command.footer("Example: bagel generate --prompt \"A red apple\" --ratio 4:3 -o apple.png");
   command.callback([options] { Draw(*options); });
 }
@@ -320,6 +327,7 @@ void AddEdit(CLI::App& app) {
   options->edit = true;
   CLI::App& command = *app.add_subcommand("edit", "Changes a picture as words say");
   command.add_option("--image", options->images, "A JPEG, PNG or WebP file; may be repeated")
+      ->type_name("FILE")
       ->allow_extra_args(false)
       ->required();
   AddDrawOptions(command, *options);

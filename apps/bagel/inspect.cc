@@ -199,7 +199,8 @@ void AddInspect(CLI::App& app) {
   AddModelOption(command, options->model);
   command.add_flag("--json", options->json, "One JSON object instead of a table");
   command.footer("Example: bagel inspect --model BAGEL-7B-MoT");
-  command.add_option("picture", options->picture, "A PNG made here: tells how instead");
+  command.add_option("picture", options->picture, "A PNG made here: tells how instead")
+      ->type_name("FILE");
   command.callback([options] {
     if (!options->picture.empty()) {
       PrintTexts(options->picture);

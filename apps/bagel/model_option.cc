@@ -27,16 +27,24 @@ CLI::Validator SeedNumber() {
 }
 
 void AddModelOption(CLI::App& command, fs::path& model) {
-  command.add_option("--model", model,
-                     "Folder of a BAGEL checkpoint; without it $BAGEL_MODEL or the demo model");
+  command
+      .add_option("--model", model,
+                  "Folder of a BAGEL checkpoint; without it $BAGEL_MODEL or the demo model")
+      ->type_name("DIR");
+}
+
+void AddDeviceOption(CLI::App& command, std::string& device) {
+  command.add_option("--device", device, "Where to compute")
+      ->type_name("auto|cpu|cuda|cuda:N")
+      ->capture_default_str();
 }
 
 void AddEngineOptions(CLI::App& command, ModelOptions& options) {
   AddModelOption(command, options.model);
-  command.add_option("--quant", options.quant,
-                     "nf4: quantise first and keep the result beside the model");
-  command.add_option("--device", options.device, "cpu, cuda, cuda:N or auto")
-      ->capture_default_str();
+  command
+      .add_option("--quant", options.quant, "Quantise first and keep the result beside the model")
+      ->type_name("nf4|nf4-plain");
+  AddDeviceOption(command, options.device);
   command
       .add_option("--gpu-profile", options.gpu_profile,
                   "auto, or sm_70: what a V100 runs, on any GPU")

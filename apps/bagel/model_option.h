@@ -19,6 +19,9 @@ struct ModelOptions : EngineOptions {
 // `--model` alone.
 void AddModelOption(CLI::App& command, std::filesystem::path& model);
 
+// `--device` alone.
+void AddDeviceOption(CLI::App& command, std::string& device);
+
 // `--model`, `--quant`, `--device`, `--threads`, `--exact` and `--context`.
 void AddEngineOptions(CLI::App& command, ModelOptions& options);
 

@@ -83,17 +83,21 @@ void AddQuantize(CLI::App& app) {
       "quantize", "Writes a smaller copy of a checkpoint, with 4 bits for most weights");
   AddModelOption(*command, options->model);
   command->add_option("--out", options->out, "The folder to write, which must not exist")
+      ->type_name("DIR")
       ->required();
-  command->add_option("--format", options->format, "nf4, or nf4-plain (larger, magnitudes in f32)")
+  command->add_option("--format", options->format, "nf4-plain is larger, with magnitudes in f32")
+      ->type_name("nf4|nf4-plain")
       ->capture_default_str();
   command
       ->add_option("--keep", options->keep,
                    "Tensors that stay as they are, as a pattern such as \"*.layers.0.*\"; may be "
                    "repeated")
+      ->type_name("PATTERN")
       ->allow_extra_args(false);
   command
       ->add_option("--class", options->classes,
                    "One class in another format, as in embedding=int8_b64; may be repeated")
+      ->type_name("CLASS=FORMAT")
       ->allow_extra_args(false);
   command->add_option("--threads", options->threads, "CPU threads, 0 = all")
       ->check(CLI::Range(0, 1024))

@@ -68,15 +68,21 @@ void AddServe(CLI::App& app) {
   CLI::App& command = *app.add_subcommand("serve", "Answers Ollama's HTTP API");
   AddEngineOptions(command, options->engine);
   http::ServerOptions& http = options->http;
-  command.add_option("--host", http.host, "Address to listen on")->capture_default_str();
-  command.add_option("--port", http.port, "0 = any free one")->capture_default_str();
+  command.add_option("--host", http.host, "Address to listen on")
+      ->type_name("ADDRESS")
+      ->capture_default_str();
+  command.add_option("--port", http.port, "0 = any free one")
+      ->type_name("PORT")
+      ->capture_default_str();
   command
       .add_option("--allowed-hosts", http.guard.allowed_hosts,
                   "Names by which clients may call this server, separated by commas; * = any")
+      ->type_name("NAME")
       ->delimiter(',');
   command
       .add_option("--allowed-origins", http.guard.allowed_origins,
                   "Web pages that may call it, as https://name:port; one * in each stands for all")
+      ->type_name("ORIGIN")
       ->delimiter(',');
   command.add_option("--sessions", options->engine.max_sessions, "Requests decoded together")
       ->check(CLI::Range(1, 1024))

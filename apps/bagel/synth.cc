@@ -143,6 +143,7 @@ void AddSynth(CLI::App& app) {
   command
       ->add_option("--shape", options->shape,
                    "bagel-7b-mot, a model folder, or a JSON file with llm_config and vit_config")
+      ->type_name("bagel-7b-mot|DIR|FILE")
       ->capture_default_str();
   command->add_option("--dtype", options->dtype, "How the weights are stored")
       ->check(CLI::IsMember({"bf16", "f16", "f32"}))
@@ -151,9 +152,11 @@ void AddSynth(CLI::App& app) {
       ->check(CLI::Range(1, 1024));
   command->add_option("--seed", options->seed, "Of the random weights")->capture_default_str();
   command->add_flag("--no-drawing", options->no_drawing, "Leave out the half that draws pictures");
-  command->add_option("--tokenizer", options->tokenizer,
-                      "A folder whose vocab.json, merges.txt and tokenizer_config.json are copied");
-  command->add_option("--out", options->out, "The folder to write")->required();
+  command
+      ->add_option("--tokenizer", options->tokenizer,
+                   "A folder whose vocab.json, merges.txt and tokenizer_config.json are copied")
+      ->type_name("DIR");
+  command->add_option("--out", options->out, "The folder to write")->type_name("DIR")->required();
   command->callback([options] { Synth(*options); });
 }
 

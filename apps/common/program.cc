@@ -3,12 +3,36 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <iostream>
+#include <iterator>
+#include <memory>
 #include <new>
 #include <string>
 
 #include "base/error.h"
+#include "option_table.h"
 
 namespace bagel {
+namespace {
+
+// The hidden command by which the build makes the manual page and the completions.
+void AddOptionTables(CLI::App& app) {
+  const auto format = std::make_shared<std::string>();
+  CLI::App& command = *app.add_subcommand(
+      "option-tables", "Writes the manual page, whose frame standard input holds, or completions");
+  command.group("");
+  command.add_option("format", *format, "What to write")
+      ->check(CLI::IsMember({"man", "bash", "zsh", "fish"}))
+      ->required();
+  command.callback([&app, format] {
+    std::string frame;
+    if (*format == "man") frame.assign(std::istreambuf_iterator<char>(std::cin), {});
+    std::cout << WriteProgram(ReadProgram(app, BAGEL_VERSION), *format, frame) << std::flush;
+    if (!std::cout) throw Error(ErrorKind::kUnavailable, "cannot write to standard output");
+  });
+}
+
+}  // namespace
 
 int RunProgram(const char* name, const char* description, void (*add_commands)(CLI::App& app),
                int argc, char** argv) {
@@ -24,6 +48,7 @@ int RunProgram(const char* name, const char* description, void (*add_commands)(C
     app.require_subcommand(1);
     app.get_formatter()->column_width(30);
     add_commands(app);
+    AddOptionTables(app);
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

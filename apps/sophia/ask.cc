@@ -75,15 +75,20 @@ void AddAsk(CLI::App& app) {
   auto ask = std::make_shared<AskCommand>();
   CLI::App& command =
       *app.add_subcommand("ask", "Answers, and looks first if the words ask for that");
-  command.add_option("words", ask->words, "What is said to her")->required();
-  command.add_option("--triggers", ask->triggers,
-                     "File of phrases that ask for a look; without it "
-                     "/etc/sophia/triggers.conf or the built-in ones");
-  command.add_option("--llm", ask->language.url,
-                     "Text model that answers: Ollama's URL, or OpenAI's, which ends in /v1; "
-                     "without it the report is the answer");
-  command.add_option("--llm-model", ask->language.model, "Its name");
+  command.add_option("words", ask->words, "What is said to her")->type_name("WORDS")->required();
+  command
+      .add_option("--triggers", ask->triggers,
+                  "File of phrases that ask for a look; without it "
+                  "/etc/sophia/triggers.conf or the built-in ones")
+      ->type_name("FILE");
+  command
+      .add_option("--llm", ask->language.url,
+                  "Text model that answers: Ollama's URL, or OpenAI's, which ends in /v1; "
+                  "without it the report is the answer")
+      ->type_name("URL");
+  command.add_option("--llm-model", ask->language.model, "Its name")->type_name("NAME");
   command.add_option("--llm-key", ask->language.api_key, "Sent as a bearer token")
+      ->type_name("KEY")
       ->envname("SOPHIA_LLM_KEY");
   AddEyeOptions(command, ask->eyes);
   command.footer(

@@ -60,6 +60,7 @@ void AddDescribe(CLI::App& app) {
   command
       .add_option("source", describe->source,
                   "A picture, a video, an rtsp:// or http:// stream, or a device")
+      ->type_name("DEVICE|URL|FILE")
       ->required();
   AddServerOptions(command, describe->server);
   command.add_flag("--json", describe->json,

@@ -75,10 +75,11 @@ void FindFaces(const FacesCommand& command) {
 void AddFaces(CLI::App& app) {
   auto options = std::make_shared<FacesCommand>();
   CLI::App& command = *app.add_subcommand("faces", "Finds the faces of a picture file");
-  command.add_option("file", options->file, "PNG, JPEG or WebP")->required();
+  command.add_option("file", options->file, "PNG, JPEG or WebP")->type_name("FILE")->required();
   command
       .add_option("--faces", options->finder,
-                  "The detector: haar, haar:FILE (a cascade) or yunet:FILE (an ONNX file)")
+                  "The detector: a cascade of OpenCV's, or an ONNX file")
+      ->type_name("haar|haar:FILE|yunet:FILE")
       ->capture_default_str();
   command
       .add_option("--scale", options->options.scale,
@@ -86,8 +87,9 @@ void AddFaces(CLI::App& app) {
       ->capture_default_str();
   command.add_option("--min-size", options->options.min_size, "The smallest face's side in pixels")
       ->capture_default_str();
-  command.add_option("-o,--out", options->out,
-                     "Draw the boxes and the crop into this picture file");
+  command
+      .add_option("-o,--out", options->out, "Draw the boxes and the crop into this picture file")
+      ->type_name("FILE");
   command.add_flag("--force", options->force, "Replace the picture file");
   command.callback([options] { FindFaces(*options); });
 }

@@ -25,11 +25,15 @@ void AddServerOptions(CLI::App& command, ServerOptions& options) {
       .add_option("--server", options.urls,
                   "Vision server with Ollama's API; several share the work and stand in for each "
                   "other")
+      ->type_name("URL")
       ->allow_extra_args(false)
       ->capture_default_str();
-  command.add_option("--model", options.limits.model,
-                     "Its model; without it the first that the server lists");
+  command
+      .add_option("--model", options.limits.model,
+                  "Its model; without it the first that the server lists")
+      ->type_name("NAME");
   command.add_option("--api-key", options.limits.api_key, "Sent as a bearer token")
+      ->type_name("KEY")
       ->envname("SOPHIA_SERVER_KEY");
   command.add_option("--timeout", options.timeout_seconds, "Seconds for a whole answer")
       ->check(CLI::Range(1, 3600))
@@ -48,15 +52,22 @@ void AddEyeOptions(CLI::App& command, EyeOptions& options) {
   command
       .add_option("--camera", options.camera,
                   "A device, rtsp:// or http:// stream, video, picture, folder, or demo")
-      ->capture_default_str();
-  command.add_option("--faces", options.faces, "haar, haar:FILE or yunet:FILE")
+      ->type_name("DEVICE|URL|FILE|DIR|demo")
       ->capture_default_str();
   command
-      .add_option("--objects", options.objects, "hailo[:HEF], hailo:URL, onnx:FILE, auto or none")
+      .add_option("--faces", options.faces, "The detector: a cascade of OpenCV's, or an ONNX file")
+      ->type_name("haar|haar:FILE|yunet:FILE")
+      ->capture_default_str();
+  command
+      .add_option("--objects", options.objects,
+                  "The detector: HailoRT here or another sophia's, or an ONNX file")
+      ->type_name("auto|none|hailo|hailo:HEF|hailo:URL|onnx:FILE")
       ->capture_default_str();
   command.add_flag("--no-emotion", options.no_emotion, "Do not ask for the mood");
-  command.add_option("--save", options.save,
-                     "Folder for the frame, the face, the marked frame and the report");
+  command
+      .add_option("--save", options.save,
+                  "Folder for the frame, the face, the marked frame and the report")
+      ->type_name("DIR");
   AddServerOptions(command, options.server);
 }
 

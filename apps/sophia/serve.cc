@@ -99,18 +99,26 @@ void Serve(ServeCommand command) {
 void AddHttpOptions(CLI::App& command, ServeCommand& options) {
   http::ServerOptions& http = options.service.http;
   http.port = 8096;
-  command.add_option("--host", http.host, "Address to listen on")->capture_default_str();
-  command.add_option("--port", http.port, "0 = any free one")->capture_default_str();
-  command.add_option("--api-key-file", options.api_key_file,
-                     "File whose first line clients must send as a bearer token; also "
-                     "SOPHIA_API_KEY in the environment");
+  command.add_option("--host", http.host, "Address to listen on")
+      ->type_name("ADDRESS")
+      ->capture_default_str();
+  command.add_option("--port", http.port, "0 = any free one")
+      ->type_name("PORT")
+      ->capture_default_str();
+  command
+      .add_option("--api-key-file", options.api_key_file,
+                  "File whose first line clients must send as a bearer token; also "
+                  "SOPHIA_API_KEY in the environment")
+      ->type_name("FILE");
   command
       .add_option("--allowed-hosts", http.guard.allowed_hosts,
                   "Names by which clients may call this service, separated by commas; * = any")
+      ->type_name("NAME")
       ->delimiter(',');
   command
       .add_option("--allowed-origins", http.guard.allowed_origins,
                   "Web pages that may call it, as https://name:port; one * in each stands for all")
+      ->type_name("ORIGIN")
       ->delimiter(',');
   command.add_option("--queue", options.service.max_waiting, "Looks that may wait")
       ->check(CLI::Range(0, 1000))
@@ -129,14 +137,19 @@ void AddServe(CLI::App& app) {
   auto options = std::make_shared<ServeCommand>();
   CLI::App& command = *app.add_subcommand("serve", "Looks when it is asked to over HTTP");
   AddHttpOptions(command, *options);
-  command.add_option("--triggers", options->triggers,
-                     "File of phrases that ask for a look; without it "
-                     "/etc/sophia/triggers.conf or the built-in ones");
-  command.add_option("--llm", options->language.url,
-                     "Text model that answers what is heard: Ollama's URL, or OpenAI's, which ends "
-                     "in /v1; without it the report is the answer");
-  command.add_option("--llm-model", options->language.model, "Its name");
+  command
+      .add_option("--triggers", options->triggers,
+                  "File of phrases that ask for a look; without it "
+                  "/etc/sophia/triggers.conf or the built-in ones")
+      ->type_name("FILE");
+  command
+      .add_option("--llm", options->language.url,
+                  "Text model that answers what is heard: Ollama's URL, or OpenAI's, which ends "
+                  "in /v1; without it the report is the answer")
+      ->type_name("URL");
+  command.add_option("--llm-model", options->language.model, "Its name")->type_name("NAME");
   command.add_option("--llm-key", options->language.api_key, "Sent as a bearer token")
+      ->type_name("KEY")
       ->envname("SOPHIA_LLM_KEY");
   command.add_flag("--privacy", options->privacy, "Begin with the camera switched off");
   command.add_flag("--verbose", options->verbose, "Log more");

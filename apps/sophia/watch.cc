@@ -160,20 +160,29 @@ void AddOutputOptions(CLI::App& command, WatchCommand& options) {
       .add_option("--jsonl", options.json_lines,
                   "File to append events to, one JSON object a line; - = standard output, which is "
                   "also where they go without any output option")
+      ->type_name("FILE")
       ->allow_extra_args(false);
-  command.add_option("--mqtt", options.mqtt.url,
-                     "Broker, as mqtt://[user@]host[:port] or mqtts://");
+  command
+      .add_option("--mqtt", options.mqtt.url, "Broker, as mqtt://[user@]host[:port] or mqtts://")
+      ->type_name("URL");
   command.add_option("--mqtt-password", options.mqtt.password, "Its password")
+      ->type_name("PASSWORD")
       ->envname("SOPHIA_MQTT_PASSWORD");
-  command.add_option("--mqtt-prefix", options.mqtt.prefix, "Of all topics")->capture_default_str();
+  command.add_option("--mqtt-prefix", options.mqtt.prefix, "Of all topics")
+      ->type_name("TOPIC")
+      ->capture_default_str();
   command
       .add_option("--mqtt-discovery", options.mqtt.discovery,
                   "Home Assistant's discovery prefix; \"\" = none")
+      ->type_name("TOPIC")
       ->capture_default_str();
   command.add_option("--webhook", options.webhooks, "URL that each event is POSTed to as JSON")
+      ->type_name("URL")
       ->allow_extra_args(false);
-  command.add_option("--snapshots", options.watch.snapshots.folder,
-                     "Folder for the best frame of each event");
+  command
+      .add_option("--snapshots", options.watch.snapshots.folder,
+                  "Folder for the best frame of each event")
+      ->type_name("DIR");
   command
       .add_option("--keep", options.watch.snapshots.max_files, "Snapshots that are kept at most")
       ->check(CLI::Range(1, 1000000))
@@ -198,10 +207,13 @@ void AddWatch(CLI::App& app) {
       *app.add_subcommand("watch", "Watches cameras and describes what happens there");
   command
       .add_option("--camera", options->cameras,
-                  "[NAME=]SOURCE: a device, rtsp:// or http:// stream or video; may be repeated")
+                  "A device, rtsp:// or http:// stream or video; may be repeated")
+      ->type_name("[NAME=]SOURCE")
       ->allow_extra_args(false);
-  command.add_option("--config", options->config,
-                     "JSON file of cameras with zones and limits of their own");
+  command
+      .add_option("--config", options->config,
+                  "JSON file of cameras with zones and limits of their own")
+      ->type_name("FILE");
   AddServerOptions(command, options->server);
   AddEventOptions(command, *options);
   AddOutputOptions(command, *options);

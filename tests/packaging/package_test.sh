@@ -8,7 +8,7 @@ trap 'rm -rf "$folder"' EXIT
 
 # gzip: xz would take ten seconds for a few percent.
 tools/make_debs.sh "$1" "$folder/debs" -D CPACK_DEBIAN_COMPRESSION_TYPE=gzip
-lintian --allow-root --fail-on error "$folder"/debs/*.deb
+lintian --allow-root --fail-on error,warning "$folder"/debs/*.deb
 
 root="$folder/root"
 for package in bagel sophia; do
@@ -17,6 +17,11 @@ for package in bagel sophia; do
     [[ -s "$root/$file" ]] || { echo "$package lacks /$file"; exit 1; }
   done
 done
+for page in "$root"/usr/share/man/man1/*.gz; do
+  complaints="$(man --warnings -l "$page" 2>&1 >/dev/null)"
+  [[ -z "$complaints" ]] || { echo "$complaints"; exit 1; }
+done
+python3 tests/packaging/completions_test.py "$root/usr/share"
 for unit in packaging/systemd/*.service; do
   cmp "$unit" "$root/usr/lib/systemd/system/$(basename "$unit")"
 done
