@@ -215,7 +215,8 @@ std::string WriteFishCompletion(const ProgramTable& program) {
       if (option.IsArgument() && option.value.IsFree()) continue;
       std::string rest;
       for (const std::string& name : option.names)
-        rest += name.starts_with("--") ? "-l " + name.substr(2) + " " : "-s " + name.substr(1) + " ";
+        rest +=
+            name.starts_with("--") ? "-l " + name.substr(2) + " " : "-s " + name.substr(1) + " ";
       if (!option.value.name.empty() && !option.IsArgument())
         rest += option.value.file ? "-rF " : "-x ";
       std::vector<std::string> choices = option.value.choices;

@@ -1,5 +1,6 @@
 // The manual page of a program: man(7), commands and options from their tables.
 #include <algorithm>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,17 +15,12 @@ namespace {
 constexpr int kCommonCommands = 3;
 
 std::string Escaped(std::string_view text) {
+  static const std::map<char, std::string> kEscapes = {
+      {'\\', "\\e"}, {'-', "\\-"}, {'~', "\\(ti"}, {'^', "\\(ha"}, {'`', "\\(ga"}, {'\'', "\\(aq"}};
   std::string escaped;
   for (const char c : text) {
-    switch (c) {
-      case '\\': escaped += "\\e"; break;
-      case '-': escaped += "\\-"; break;
-      case '~': escaped += "\\(ti"; break;
-      case '^': escaped += "\\(ha"; break;
-      case '`': escaped += "\\(ga"; break;
-      case '\'': escaped += "\\(aq"; break;
-      default: escaped += c;
-    }
+    const auto found = kEscapes.find(c);
+    escaped += found == kEscapes.end() ? std::string(1, c) : found->second;
   }
   // A line that begins with a point would be an instruction.
   return escaped.starts_with('.') ? "\\&" + escaped : escaped;

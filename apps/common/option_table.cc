@@ -23,8 +23,8 @@ ValueTable ReadValue(const std::string& name) {
     value.file |= rest == "FILE" || rest == "DEVICE";
     value.folder |= rest == "DIR";
     const bool meant = !begin.empty() && std::isalnum(static_cast<unsigned char>(begin[0])) != 0;
-    if (meant && std::find(value.choices.begin(), value.choices.end(), begin) ==
-                              value.choices.end())
+    if (meant &&
+        std::find(value.choices.begin(), value.choices.end(), begin) == value.choices.end())
       value.choices.push_back(begin);
   }
   return value;

@@ -54,8 +54,8 @@ struct ProgramTable {
 // What `app` offers; commands without a group are hidden.
 ProgramTable ReadProgram(CLI::App& app, const std::string& version);
 
-// The format "man", "bash", "zsh" or "fish" of the table. A manual page is `frame`, written by hand,
-// with @VERSION@ replaced and the line @COMMANDS@ replaced by commands and options.
+// The format "man", "bash", "zsh" or "fish" of the table. A manual page is `frame`, written by
+// hand, with @VERSION@ replaced and the line @COMMANDS@ replaced by commands and options.
 std::string WriteProgram(const ProgramTable& program, const std::string& format,
                          const std::string& frame);
 
