@@ -17,7 +17,7 @@ fs::path FolderOfProgram() {
 fs::path FindDataFolder(const std::string& name, const fs::path& installed,
                         const fs::path& source) {
   const fs::path program = FolderOfProgram();
-  const fs::path beside = (program / ".." / installed).lexically_normal();
+  fs::path beside = (program / ".." / installed).lexically_normal();
   std::error_code error;
   if (fs::is_directory(beside, error)) return beside;
   for (fs::path folder = program; folder.has_relative_path(); folder = folder.parent_path())
