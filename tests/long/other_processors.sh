@@ -10,15 +10,17 @@ install_packages g++-aarch64-linux-gnu g++-powerpc64le-linux-gnu googletest libh
 # Highway's library for another architecture, without touching this system's packages.
 fetch_highway() {
   local architecture=$1 folder=$2
-  mkdir -p "$folder"/{lists/partial,cache/archives/partial,root}
+  rm -rf "$folder"
+  mkdir -p "$folder"/{lists/partial,cache/archives/partial}
   local apt=(apt-get -qq -o "Dir::State::Lists=$folder/lists" -o Dir::State::status=/dev/null
     -o "Dir::Cache=$folder/cache" -o "APT::Architecture=$architecture"
     -o "APT::Architectures=$architecture" -o APT::Sandbox::User=root)
   "${apt[@]}" update || true # a mirror that is being updated may still have the two packages
   (cd "$folder" && "${apt[@]}" download "libhwy-dev:$architecture" "libhwy1:$architecture")
   for package in "$folder"/*.deb; do
-    dpkg -x "$package" "$folder/root"
+    dpkg -x "$package" "$folder/unpacked"
   done
+  mv "$folder/unpacked" "$folder/root"
 }
 
 run_on() {
