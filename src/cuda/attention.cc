@@ -3,6 +3,7 @@
 #include "cuda/attention_decode.h"
 #include "cuda/attention_mma.h"
 #include "cuda/attention_plain.h"
+#include "cuda/attention_wide.h"
 #include "cuda/attention_wmma.h"
 #include "cuda/row_ops.h"
 
@@ -49,14 +50,18 @@ void CudaAttention::Attend(const Tensor& y, const Tensor& q, const KvLayer& cach
 
 void CudaAttention::AttendFull(const Tensor& y, const Tensor& q, const Tensor& k, const Tensor& v,
                                int64_t heads) {
-  constexpr int64_t kLargestHead = 128;
+  constexpr int64_t kLargestHead = 128, kLargestWideHead = 512;
   const int64_t head_dim = q.cols / heads;
-  if (head_dim > kLargestHead || !IsAligned(y, head_dim))
+  constexpr int kTuring = 75;  // has 64 KB of shared memory for a block
+  const int64_t largest = context_.capability() == kTuring ? kLargestHead : kLargestWideHead;
+  if (head_dim > largest || !IsAligned(y, head_dim))
     return AttendFullPlain(context_.stream(), y, q, k, v, heads);
   const auto usable = [&](const Tensor& x) {
     return x.dtype == DType::kF16 && x.stride == k.stride && IsAligned(x, head_dim);
   };
-  const auto attend = HasMma(context_) ? AttendFullMma : AttendFullWmma;
+  const auto attend = head_dim > kLargestHead ? AttendFullWide
+                      : HasMma(context_)      ? AttendFullMma
+                                              : AttendFullWmma;
   if (usable(q) && usable(k) && usable(v)) return attend(context_.stream(), y, q, k, v, heads);
   auto* memory = static_cast<char*>(context_.Scratch(3 * F16Bytes(q)));
   attend(context_.stream(), y, ToF16(context_.stream(), q, memory),
