@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 #include <random>
 
+#include "base/error.h"
 #include "cpu/cpu_ops.h"
 #include "image/latents.h"
 #include "image/patches.h"
@@ -117,6 +119,29 @@ TEST_P(BandsTest, ChangeNoPixelByMoreThanOneLevel) {
       most = std::max(most, std::abs(whole.rgb[i] - banded.rgb[i]));
     EXPECT_LE(most, 1) << bands.pixels;
   }
+}
+
+// It is asked often enough that a heartbeat between the questions is steady, and obeyed at once.
+TEST(AutoencoderStop, IsAskedBeforeEveryLargePart) {
+  constexpr int64_t kHeight = 16, kWidth = 12;
+  const auto ops = MakeCpuOps({.threads = 2});
+  const BagelConfig config = LoadBagelConfig(kGoldenModel);
+  const LoadedWeights weights(kGoldenModel, config, *ops);
+  Bagel model(*ops, config, weights.weights(), {}, 16);
+  const std::vector<float> latents(static_cast<size_t>(kHeight * kWidth * config.latent.channels));
+  const std::vector<float> pixels(static_cast<size_t>(64 * kHeight * kWidth * 3));
+  int asked = 0, limit = 1 << 30;
+  const std::function<bool()> stop = [&] { return ++asked > limit; };
+  model.DecodeLatents(latents, kHeight, kWidth, {}, stop);
+  const int decoding = asked;
+  model.EncodePixels(pixels, 8 * kHeight, 8 * kWidth, stop);
+  std::printf("asked %d times to decode, %d to encode\n", decoding, asked - decoding);
+  EXPECT_GT(decoding, 20);
+  EXPECT_GT(asked - decoding, 20);
+  asked = 0, limit = 10;
+  EXPECT_THROW(model.DecodeLatents(latents, kHeight, kWidth, {}, stop), Error);
+  EXPECT_EQ(asked, 11);
+  EXPECT_FALSE(model.DecodeLatents(latents, kHeight, kWidth).empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, BandsTest,

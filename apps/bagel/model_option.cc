@@ -42,7 +42,8 @@ void AddDeviceOption(CLI::App& command, std::string& device) {
 void AddEngineOptions(CLI::App& command, ModelOptions& options) {
   AddModelOption(command, options.model);
   command
-      .add_option("--quant", options.quant, "Quantise first and keep the result beside the model")
+      .add_option("--quant", options.quant,
+                  "Quantise first; the result is kept beside the model, or in ~/.cache/bagel")
       ->type_name("nf4|nf4-plain");
   AddDeviceOption(command, options.device);
   command

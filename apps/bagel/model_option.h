@@ -30,7 +30,8 @@ QuantizeResult QuantizeFolder(const std::filesystem::path& model, const std::fil
                               const QuantizePolicy& policy, int threads);
 
 // For `--quant FORMAT`: `model` itself when `format` is empty; else `MODEL.FORMAT` beside it, which
-// is made first where it is missing or older than the model's files.
+// is made first where it is missing or older than the model's files. Where that folder cannot be
+// written it is in $CACHE_DIRECTORY, $XDG_CACHE_HOME/bagel or ~/.cache/bagel.
 std::filesystem::path QuantizedModel(const std::filesystem::path& model, const std::string& format,
                                      int threads);
 

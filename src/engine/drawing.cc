@@ -196,7 +196,7 @@ void Drawing::ReadPicture(const Picture& picture) {
 void Drawing::AddLatents(const Picture& picture) {
   const VaePixels pixels = PreparePixels(picture, config_);
   const std::vector<float> moments =
-      model_.EncodePixels(pixels.values, pixels.size.height, pixels.size.width);
+      model_.EncodePixels(pixels.values, pixels.size.height, pixels.size.width, stop_);
   const auto channels = static_cast<size_t>(config_.latent.channels);
   const size_t count = moments.size() / (2 * channels);
   std::vector<float> noise(count * channels), latents(count * channels);
@@ -329,7 +329,7 @@ Picture Drawing::Preview() {
 
 void Drawing::Decode() {
   picture_ = ToPicture(model_.DecodeLatents(UnscaledPixels(x_), grid_.rows * grid_.patch,
-                                            grid_.columns * grid_.patch),
+                                            grid_.columns * grid_.patch, {}, stop_),
                        size_.height, size_.width);
   done_ = true;
 }

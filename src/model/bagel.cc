@@ -262,22 +262,24 @@ std::vector<float> Bagel::Extrapolate(const TaylorHistory& history, int64_t step
   return velocities;
 }
 
-std::vector<float> Bagel::EncodePixels(std::span<const float> pixels, int64_t height,
-                                       int64_t width) {
+std::vector<float> Bagel::EncodePixels(std::span<const float> pixels, int64_t height, int64_t width,
+                                       const std::function<bool()>& stop) {
   const int64_t factor = config_.vae.Downsample(), channels = 2 * config_.latent.channels;
   std::vector<float> moments(static_cast<size_t>(height / factor * (width / factor) * channels));
   RunInWorkspace([&](Ops& ops, Workspace& workspace) {
-    VaeEncode(ops, workspace, config_.vae, weights_.encoder, pixels, height, width, moments);
+    VaeEncode(ops, workspace, config_.vae, weights_.encoder, pixels, height, width, moments, stop);
   });
   return moments;
 }
 
 std::vector<float> Bagel::DecodeLatents(std::span<const float> latents, int64_t height,
-                                        int64_t width, const VaeBands& bands) {
+                                        int64_t width, const VaeBands& bands,
+                                        const std::function<bool()>& stop) {
   const int64_t factor = config_.vae.Downsample();
   std::vector<float> pixels(static_cast<size_t>(height * factor * width * factor * 3));
   RunInWorkspace([&](Ops& ops, Workspace& workspace) {
-    VaeDecode(ops, workspace, config_.vae, weights_.decoder, latents, height, width, bands, pixels);
+    VaeDecode(ops, workspace, config_.vae, weights_.decoder, latents, height, width, bands, pixels,
+              stop);
   });
   return pixels;
 }

@@ -70,10 +70,12 @@ class Bagel {
 
   // The autoencoder: pixels -> the mean and the log variance [latent pixels, 2 * channels] of the
   // posterior; latent pixels [height * width, channels] -> pixels [.., 3], about -1 to 1. Sizes are
-  // of the input. Reference: modeling/autoencoder.py.
-  std::vector<float> EncodePixels(std::span<const float> pixels, int64_t height, int64_t width);
+  // of the input, `stop` as in Run. Reference: modeling/autoencoder.py.
+  std::vector<float> EncodePixels(std::span<const float> pixels, int64_t height, int64_t width,
+                                  const std::function<bool()>& stop = nullptr);
   std::vector<float> DecodeLatents(std::span<const float> latents, int64_t height, int64_t width,
-                                   const VaeBands& bands = {});
+                                   const VaeBands& bands = {},
+                                   const std::function<bool()>& stop = nullptr);
 
  private:
   void GrowWorkspace(size_t bytes);

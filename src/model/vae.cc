@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <vector>
+
+#include "base/error.h"
 
 namespace bagel {
 namespace {
@@ -51,8 +54,8 @@ class Painter {
  public:
   // `slot_size` floats is the largest plane, see SlotSize.
   Painter(Ops& ops, Workspace& workspace, const VaeConfig& config, const VaeBands& bands,
-          int64_t slot_size)
-      : ops_(ops), workspace_(workspace), config_(config), bands_(bands) {
+          int64_t slot_size, const std::function<bool()>& stop)
+      : ops_(ops), workspace_(workspace), config_(config), bands_(bands), stop_(stop) {
     for (Tensor& slot : slots_) slot = workspace.Take(DType::kF32, slot_size, 1);
   }
 
@@ -91,6 +94,7 @@ class Painter {
 
   void Block(const VaeBlock& block) {
     const Workspace::Scope scope(workspace_);
+    AskToStop();
     if (up_ != nullptr && !bands_.stream_always && 4 * plane_.rows * up_->out <= slots_[0].rows)
       StoreUpsampled();
     if (up_ == nullptr && block.shortcut.out == 0)
@@ -147,6 +151,10 @@ class Painter {
     return std::max<int64_t>(1, bands.pixels / width);
   }
 
+  void AskToStop() const {
+    if (stop_ && stop_()) throw Error(ErrorKind::kCancelled, "request canceled");
+  }
+
   ConvGeometry Geometry() const { return {height_, width_, ConvSampling::kSame}; }
 
   Tensor Plane(int slot, int64_t rows, int64_t channels) const {
@@ -157,7 +165,10 @@ class Painter {
   template <typename Body>
   void ForBands(const Body& body) const {
     const int64_t band = BandRows(bands_, width_);
-    for (int64_t row = 0; row < height_; row += band) body(row, std::min(band, height_ - row));
+    for (int64_t row = 0; row < height_; row += band) {
+      AskToStop();
+      body(row, std::min(band, height_ - row));
+    }
   }
 
   // Rows of the picture as it is, or made from the smaller one in the workspace.
@@ -218,6 +229,7 @@ class Painter {
   void BlockInPlace(const VaeBlock& block) {
     const Tensor inner = Plane(1 - slot_, plane_.rows, block.conv1.out);
     ops_.Conv2d(inner, plane_, block.conv1, Geometry(), NormFactors(block.norm1));
+    AskToStop();
     ops_.Conv2dAdd(plane_, inner, block.conv2, Geometry(), NormFactorsOf(inner, block.norm2));
   }
 
@@ -278,6 +290,7 @@ class Painter {
   Workspace& workspace_;
   const VaeConfig& config_;
   const VaeBands& bands_;
+  const std::function<bool()>& stop_;
   Tensor slots_[2];
   int slot_ = 0;  // that holds plane_
   Tensor plane_;  // [height_ * width_, channels], or a quarter of that before up_
@@ -289,11 +302,11 @@ class Painter {
 
 void VaeEncode(Ops& ops, Workspace& workspace, const VaeConfig& config, const VaeCoder& encoder,
                std::span<const float> pixels, int64_t height, int64_t width,
-               std::span<float> moments) {
+               std::span<float> moments, const std::function<bool()>& stop) {
   const Workspace::Scope scope(workspace);
   const VaeBands bands;
   Painter painter(ops, workspace, config, bands,
-                  Painter::SlotSize(encoder, bands, height, width, ConvSampling::kDown));
+                  Painter::SlotSize(encoder, bands, height, width, ConvSampling::kDown), stop);
   painter.Start(encoder.conv_in, pixels, height, width);
   for (const VaeCoder::Level& level : encoder.levels) painter.Level(level, ConvSampling::kDown);
   painter.Mid(encoder);
@@ -302,10 +315,10 @@ void VaeEncode(Ops& ops, Workspace& workspace, const VaeConfig& config, const Va
 
 void VaeDecode(Ops& ops, Workspace& workspace, const VaeConfig& config, const VaeCoder& decoder,
                std::span<const float> latents, int64_t height, int64_t width, const VaeBands& bands,
-               std::span<float> pixels) {
+               std::span<float> pixels, const std::function<bool()>& stop) {
   const Workspace::Scope scope(workspace);
   Painter painter(ops, workspace, config, bands,
-                  Painter::SlotSize(decoder, bands, height, width, ConvSampling::kUp));
+                  Painter::SlotSize(decoder, bands, height, width, ConvSampling::kUp), stop);
   painter.Start(decoder.conv_in, latents, height, width);
   painter.Mid(decoder);
   for (const VaeCoder::Level& level : decoder.levels) painter.Level(level, ConvSampling::kUp);

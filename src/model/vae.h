@@ -3,6 +3,7 @@
 #define BAGEL_MODEL_VAE_H_
 
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "model/config.h"
@@ -22,17 +23,18 @@ struct VaeBands {
 };
 
 // Pixels [height * width, 3], -1 to 1 -> moments [latent pixels, 2 * latent channels]: the means,
-// then the log variances. Sides are multiples of Downsample(). The buffers are host memory.
+// then the log variances. Sides are multiples of Downsample(). The buffers are host memory. `stop`,
+// when given, is asked before every large convolution or band: true throws kCancelled.
 void VaeEncode(Ops& ops, Workspace& workspace, const VaeConfig& config, const VaeCoder& encoder,
                std::span<const float> pixels, int64_t height, int64_t width,
-               std::span<float> moments);
+               std::span<float> moments, const std::function<bool()>& stop = nullptr);
 
 // Latents [height * width, latent channels], already unscaled -> pixels [.., 3], about -1 to 1, of
 // Downsample() times the sides. Statistics of a GroupNorm are always those of the whole picture,
 // so bands change the result by rounding alone.
 void VaeDecode(Ops& ops, Workspace& workspace, const VaeConfig& config, const VaeCoder& decoder,
                std::span<const float> latents, int64_t height, int64_t width, const VaeBands& bands,
-               std::span<float> pixels);
+               std::span<float> pixels, const std::function<bool()>& stop = nullptr);
 
 }  // namespace bagel
 
