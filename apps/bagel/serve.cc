@@ -5,13 +5,13 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "base/service_manager.h"
 #include "commands.h"
+#include "http_options.h"
 #include "model_option.h"
 
 namespace bagel {
@@ -23,7 +23,6 @@ constexpr std::chrono::minutes kLoadTimeout{30};
 struct ServeCommandOptions {
   ModelOptions engine;
   http::ServerOptions http;
-  int body_limit_mib = 64;
   bool verbose = false;
 };
 
@@ -33,10 +32,6 @@ void SetUpLog(bool verbose) {
   spdlog::set_level(verbose ? spdlog::level::debug : spdlog::level::info);
 }
 
-std::string UrlHost(const std::string& host) {
-  return host.find(':') == std::string::npos ? host : "[" + host + "]";
-}
-
 void Serve(ServeCommandOptions options) {
   SetUpLog(options.verbose);
   TellServiceManager("STATUS=Loading the model\nEXTEND_TIMEOUT_USEC=" +
@@ -44,17 +39,16 @@ void Serve(ServeCommandOptions options) {
   options.engine.heartbeat = [] { TellServiceManager("WATCHDOG=1"); };
   options.engine.heartbeat_interval = ServiceWatchdogInterval() / 2;
   options.http.on_stop = [] { TellServiceManager("STOPPING=1\nSTATUS=Finishing what runs"); };
-  options.http.limits.body_bytes = static_cast<std::size_t>(options.body_limit_mib) << 20;
   const std::string host = options.http.host;
   const std::unique_ptr<Engine> engine = LoadEngine(options.engine);
   const ModelInfo& info = engine->info();
   api::Service service(*engine, {}, std::move(options.http));
   service.http().StopOnSignals();
-  if (host != "127.0.0.1" && host != "localhost" && host != "::1") {
+  if (!IsLoopback(host)) {
     spdlog::warn("whoever reaches {} can use the model: there is no password", host);
   }
   spdlog::info("{} on {}, loaded in {:.0f} ms", info.name, info.device, info.load_ms);
-  spdlog::info("listening on http://{}:{}", UrlHost(host), service.http().port());
+  spdlog::info("listening on {}", HttpUrl(host, service.http().port()));
   TellServiceManager("READY=1\nSTATUS=Serving " + info.name + " on " + info.device + ", port " +
                      std::to_string(service.http().port()));
   service.http().Wait();
@@ -68,22 +62,7 @@ void AddServe(CLI::App& app) {
   CLI::App& command = *app.add_subcommand("serve", "Answers Ollama's HTTP API");
   AddEngineOptions(command, options->engine);
   http::ServerOptions& http = options->http;
-  command.add_option("--host", http.host, "Address to listen on")
-      ->type_name("ADDRESS")
-      ->capture_default_str();
-  command.add_option("--port", http.port, "0 = any free one")
-      ->type_name("PORT")
-      ->capture_default_str();
-  command
-      .add_option("--allowed-hosts", http.guard.allowed_hosts,
-                  "Names by which clients may call this server, separated by commas; * = any")
-      ->type_name("NAME")
-      ->delimiter(',');
-  command
-      .add_option("--allowed-origins", http.guard.allowed_origins,
-                  "Web pages that may call it, as https://name:port; one * in each stands for all")
-      ->type_name("ORIGIN")
-      ->delimiter(',');
+  AddHttpOptions(command, http);
   command.add_option("--sessions", options->engine.max_sessions, "Requests decoded together")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
@@ -92,9 +71,6 @@ void AddServe(CLI::App& app) {
       ->capture_default_str();
   command.add_option("--connections", http.limits.connections, "Open connections at once")
       ->check(CLI::Range(1, 1 << 16))
-      ->capture_default_str();
-  command.add_option("--body-limit", options->body_limit_mib, "Largest request in MiB")
-      ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   command.add_flag("--verbose", options->verbose, "Log more");
   command.footer(

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/service_manager.h"
 #include "commands.h"
+#include "http_options.h"
 #include "log.h"
 #include "look_options.h"
 #include "vision/faces.h"
@@ -28,7 +29,6 @@ struct ServeCommand {
   vision::LanguageModelOptions language;
   std::string triggers;
   std::string api_key_file;
-  int body_limit_mib = 32;
   bool privacy = false;
   bool verbose = false;
 };
@@ -59,7 +59,6 @@ std::string ApiKey(const std::string& file) {
 void Serve(ServeCommand command) {
   SetUpLog(command.verbose);
   vision::ServiceOptions& options = command.service;
-  options.http.limits.body_bytes = static_cast<size_t>(command.body_limit_mib) << 20;
   options.http.guard.api_key = ApiKey(command.api_key_file);
   options.look.mood = !command.eyes.no_emotion;
   options.save = command.eyes.save;
@@ -85,49 +84,31 @@ void Serve(ServeCommand command) {
       {*camera, looker, servers, triggers, objects.get(), language ? &*language : nullptr},
       std::move(options));
   service.http().StopOnSignals();
-  if (open && host != "127.0.0.1" && host != "localhost" && host != "::1") {
+  if (open && !IsLoopback(host)) {
     spdlog::warn("whoever reaches {} can see through the camera: there is no key", host);
   }
-  const bool ipv6 = host.find(':') != std::string::npos;
-  spdlog::info("listening on http://{}:{}", ipv6 ? "[" + host + "]" : host, service.http().port());
+  spdlog::info("listening on {}", HttpUrl(host, service.http().port()));
   TellServiceManager("READY=1\nSTATUS=Serving port " + std::to_string(service.http().port()));
   service.http().Wait();
   TellServiceManager("STOPPING=1");
   spdlog::info("stopped");
 }
 
-void AddHttpOptions(CLI::App& command, ServeCommand& options) {
+void AddServiceOptions(CLI::App& command, ServeCommand& options) {
   http::ServerOptions& http = options.service.http;
   http.port = 8096;
-  command.add_option("--host", http.host, "Address to listen on")
-      ->type_name("ADDRESS")
-      ->capture_default_str();
-  command.add_option("--port", http.port, "0 = any free one")
-      ->type_name("PORT")
-      ->capture_default_str();
+  http.limits.body_bytes = size_t{32} << 20;
+  AddHttpOptions(command, http);
   command
       .add_option("--api-key-file", options.api_key_file,
                   "File whose first line clients must send as a bearer token; also "
                   "SOPHIA_API_KEY in the environment")
       ->type_name("FILE");
-  command
-      .add_option("--allowed-hosts", http.guard.allowed_hosts,
-                  "Names by which clients may call this service, separated by commas; * = any")
-      ->type_name("NAME")
-      ->delimiter(',');
-  command
-      .add_option("--allowed-origins", http.guard.allowed_origins,
-                  "Web pages that may call it, as https://name:port; one * in each stands for all")
-      ->type_name("ORIGIN")
-      ->delimiter(',');
   command.add_option("--queue", options.service.max_waiting, "Looks that may wait")
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
   command.add_option("--listeners", options.service.max_listeners, "Clients of /events at once")
       ->check(CLI::Range(0, 1000))
-      ->capture_default_str();
-  command.add_option("--body-limit", options.body_limit_mib, "Largest request in MiB")
-      ->check(CLI::Range(1, 1024))
       ->capture_default_str();
 }
 
@@ -136,7 +117,7 @@ void AddHttpOptions(CLI::App& command, ServeCommand& options) {
 void AddServe(CLI::App& app) {
   auto options = std::make_shared<ServeCommand>();
   CLI::App& command = *app.add_subcommand("serve", "Looks when it is asked to over HTTP");
-  AddHttpOptions(command, *options);
+  AddServiceOptions(command, *options);
   command
       .add_option("--triggers", options->triggers,
                   "File of phrases that ask for a look; without it "
