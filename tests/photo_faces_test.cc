@@ -80,8 +80,17 @@ TEST(PhotoFaces, DarkMirroredAndNoisy) {
 
 TEST(PhotoFaces, NoneWhereNobodyLooks) {
   const auto finder = MakeFaceFinder("haar");
-  for (const char* name : {"camera.png", "chelsea.png", "coffee.png", "rocket.jpg"}) {
-    EXPECT_TRUE(finder->Find(Photo(name)).empty()) << name;
+  for (const char* name :
+       {"brick.png", "camera.png", "cell.png", "chelsea.png", "clock_motion.png", "coffee.png",
+        "coins.png", "color.png", "gravel.png", "grass.png", "horse.png", "hubble_deep_field.jpg",
+        "ihc.png", "moon.png", "motorcycle_left.png", "page.png", "retina.jpg", "rocket.jpg",
+        "text.png"}) {
+    const cv::Mat photo = Photo(name);
+    EXPECT_TRUE(finder->Find(photo).empty()) << name;
+    // As a camera would give it.
+    cv::Mat frame;
+    cv::resize(photo, frame, {1280, 720}, 0, 0, cv::INTER_LINEAR);
+    EXPECT_TRUE(finder->Find(frame).empty()) << name << " at 1280x720";
   }
 }
 

@@ -33,8 +33,9 @@ class FaceFinder {
 
 // Loads the detector that `spec` names, once:
 //   "haar"         OpenCV's frontal face cascade from Debian's opencv-data (Viola and Jones,
-//                  "Rapid object detection using a boosted cascade of simple features", 2001)
-//   "haar:FILE"    another cascade
+//                  "Rapid object detection using a boosted cascade of simple features", 2001);
+//                  where that sees nobody, the one called alt2
+//   "haar:FILE"    another cascade alone
 //   "yunet:FILE"   YuNet's ONNX file (Wu, Peng and Yu, "YuNet: a tiny millisecond-level face
 //                  detector", 2023)
 // Throws Error: kInvalidArgument for another spec, kNotFound for a missing file, kCorrupt for one

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <opencv2/imgcodecs.hpp>
 
 #include "base/error.h"
 
@@ -97,6 +99,29 @@ TEST(Haar, FindsNothingInFlatAndTinyPictures) {
   EXPECT_TRUE(finder->Find(cv::Mat(720, 1280, CV_8UC3, cv::Scalar::all(90))).empty());
   EXPECT_TRUE(finder->Find(cv::Mat(1, 1, CV_8UC3, cv::Scalar::all(255))).empty());
   EXPECT_TRUE(finder->Find(cv::Mat(1, 5000, CV_8UC3, cv::Scalar::all(255))).empty());
+}
+
+TEST(Haar, FindsEveryDrawnPerson) {
+  const auto finder = MakeFaceFinder("haar");
+  for (int i = 1; i <= 50; ++i) {
+    char name[32];
+    std::snprintf(name, sizeof name, "demo/pictures/person-%02d.jpg", i);
+    const cv::Mat picture = cv::imread(name);
+    const std::optional<Face> face = MainFace(finder->Find(picture), picture.size());
+    ASSERT_TRUE(face) << name;
+    // In the upper middle, where they are drawn.
+    EXPECT_GE(face->box.width, 150) << name;
+    EXPECT_TRUE(cv::Rect(320, 0, 640, 460).contains((face->box.tl() + face->box.br()) / 2)) << name;
+  }
+}
+
+TEST(Haar, FindsNobodyInDrawnStreets) {
+  const auto finder = MakeFaceFinder("haar");
+  for (int i = 1; i <= 10; ++i) {
+    char name[32];
+    std::snprintf(name, sizeof name, "demo/pictures/security-%02d.jpg", i);
+    EXPECT_TRUE(finder->Find(cv::imread(name)).empty()) << name;
+  }
 }
 
 }  // namespace
