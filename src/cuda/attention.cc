@@ -1,6 +1,7 @@
 #include "cuda/attention.h"
 
 #include "cuda/attention_decode.h"
+#include "cuda/attention_hopper.h"
 #include "cuda/attention_mma.h"
 #include "cuda/attention_plain.h"
 #include "cuda/attention_wide.h"
@@ -28,12 +29,6 @@ Tensor ToF16(cudaStream_t stream, const Tensor& x, void* memory) {
   return copy;
 }
 
-// Whether the code that sm_80 brought may run.
-bool HasMma(const CudaContext& context) {
-  constexpr int kAmpere = 80;
-  return context.capability() >= kAmpere;
-}
-
 }  // namespace
 
 void CudaAttention::Attend(const Tensor& y, const Tensor& q, const KvLayer& cache,
@@ -45,7 +40,10 @@ void CudaAttention::Attend(const Tensor& y, const Tensor& q, const KvLayer& cach
   const Tensor queries = q.dtype == DType::kF16 && IsAligned(q, cache.head_dim)
                              ? q
                              : ToF16(context_.stream(), q, context_.Scratch(F16Bytes(q)));
-  (HasMma(context_) ? AttendMma : AttendWmma)(context_.stream(), y, queries, cache, tables);
+  const auto attend = context_.HasHopper() ? AttendHopper
+                      : context_.HasMma()  ? AttendMma
+                                           : AttendWmma;
+  attend(context_.stream(), y, queries, cache, tables);
 }
 
 void CudaAttention::AttendFull(const Tensor& y, const Tensor& q, const Tensor& k, const Tensor& v,
@@ -60,7 +58,8 @@ void CudaAttention::AttendFull(const Tensor& y, const Tensor& q, const Tensor& k
     return x.dtype == DType::kF16 && x.stride == k.stride && IsAligned(x, head_dim);
   };
   const auto attend = head_dim > kLargestHead ? AttendFullWide
-                      : HasMma(context_)      ? AttendFullMma
+                      : context_.HasHopper()  ? AttendFullHopper
+                      : context_.HasMma()     ? AttendFullMma
                                               : AttendFullWmma;
   if (usable(q) && usable(k) && usable(v)) return attend(context_.stream(), y, q, k, v, heads);
   auto* memory = static_cast<char*>(context_.Scratch(3 * F16Bytes(q)));

@@ -18,7 +18,7 @@ struct KeyTile {
 
 // Both problems have a Block with: rows of the tile, keys that its last row sees, Limit(row), the
 // keys that a row sees, Query(row) and Result(row), its head's part of a row, and Tile(first),
-// where keys from `first` on lie, a multiple of 64 of which 64 are together.
+// where keys from `first` on lie, those up to the next multiple of kKvPageTokens together.
 
 // A step over the cache. Grid: tiles, heads.
 template <typename Y>

@@ -1,10 +1,12 @@
 #include "cuda/context.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 
 #include "base/error.h"
 #include "cuda/launch.h"
+#include "cuda/roofs.h"
 
 namespace bagel {
 namespace {
@@ -60,8 +62,8 @@ CudaContext::CudaContext(int index, bool as_volta) : as_volta_(as_volta) {
                     std::to_string(properties.minor) + ", 7.0 or newer is needed");
   device_name_ = properties.name;
   multiprocessors_ = properties.multiProcessorCount;
-  capability_ = as_volta ? kOldestCapability : found;
   CUDA_CHECK(cudaSetDevice(index));
+  capability_ = as_volta ? kOldestCapability : std::min(found, CompiledCapability());
   CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
 }
 

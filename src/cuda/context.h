@@ -25,9 +25,15 @@ class CudaContext {
   std::string Name() const;
   // Which code to take: 10 * major + minor of the device, or 70.
   int capability() const { return capability_; }
+  // What sm_80 brought: matrix fragments in registers, asynchronous copies.
+  bool HasMma() const { return capability_ >= 80; }
+  // Kernels that begin before those before them end, see LaunchShape. sm_90.
+  bool HasOverlap() const { return capability_ >= 90; }
   int multiprocessors() const { return multiprocessors_; }
   bool own_kernels_only() const { return as_volta_; }
   cudaStream_t stream() const { return stream_; }
+  // What sm_90a has and no card before or after it: products of whole warpgroups.
+  bool HasHopper() const { return capability_ == 90; }
 
   // Memory for the op that runs now: the next call, whoever makes it, may hand out the same again.
   // Throws kOutOfMemory. While a graph is recorded it must not grow, so a step runs once before.

@@ -16,9 +16,9 @@ inline constexpr bool kHasMma = false;
 inline constexpr bool kHasMma = true;
 #endif
 
-// The dynamic shared memory of the block.
+// The dynamic shared memory of the block, at a multiple of 1024 bytes.
 __device__ inline unsigned char* SharedMemory() {
-  extern __shared__ __align__(128) unsigned char bagel_shared_memory[];
+  extern __shared__ __align__(1024) unsigned char bagel_shared_memory[];
   return bagel_shared_memory;
 }
 

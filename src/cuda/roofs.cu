@@ -95,6 +95,12 @@ double MeasureFlops(CudaContext& context) {
 
 }  // namespace
 
+int CompiledCapability() {
+  cudaFuncAttributes attributes{};
+  CUDA_CHECK(cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(ReadKernel)));
+  return attributes.ptxVersion;
+}
+
 Roofs MeasureCudaRoofs(CudaContext& context) {
   Roofs roofs;
   roofs.read_bytes_per_second = MeasureRead(context);

@@ -11,6 +11,10 @@ namespace bagel {
 // whatever the profile, else by this room's own kernel; the best of several rounds each.
 Roofs MeasureCudaRoofs(CudaContext& context);
 
+// The compute capability, 10 * major + minor, for which the code that the current device runs was
+// compiled: less than the device's where the driver translates it.
+int CompiledCapability();
+
 }  // namespace bagel
 
 #endif  // BAGEL_CUDA_ROOFS_H_

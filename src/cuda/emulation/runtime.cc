@@ -23,6 +23,7 @@ namespace {
 
 constexpr size_t kStackBytes = 128 << 10;
 constexpr unsigned kMaxThreads = 1024;
+constexpr size_t kSharedAlignment = 1024;
 
 [[noreturn]] void Fail(const char* what) {
   std::fprintf(stderr, "emulated GPU: %s\n", what);
@@ -76,6 +77,11 @@ struct Warp {
   alignas(64) unsigned char slots[2][32][64];
 };
 
+struct NamedBarrier {
+  unsigned generation = 0;
+  int arrived = 0;
+};
+
 struct Machine {
   std::vector<Fiber> fibers;
   std::vector<Warp> warps;
@@ -84,6 +90,7 @@ struct Machine {
   Fiber* current = nullptr;
   void* scheduler = nullptr;
   unsigned barrier = 0, arrived = 0, alive = 0;
+  NamedBarrier named[16];
   const std::function<void()>* kernel = nullptr;
 };
 Machine& machine() {
@@ -170,6 +177,21 @@ void SyncThreads() {
   WaitFor(m.barrier, old);
 }
 
+void WaitWhile(const unsigned& value, unsigned old) {
+  if (value == old) WaitFor(value, old);
+}
+
+void SyncNamed(int number, int threads, bool wait) {
+  NamedBarrier& named = machine().named[number];
+  const unsigned old = named.generation;
+  if (++named.arrived == threads) {
+    named.arrived = 0;
+    ++named.generation;
+    return;
+  }
+  if (wait) WaitFor(named.generation, old);
+}
+
 unsigned NextExchange() { return machine().warps[Self() / 32].generation; }
 
 void* WarpSlot(unsigned exchange, unsigned lane) {
@@ -189,7 +211,7 @@ void SyncWarp(unsigned mask) {
 }
 
 unsigned char* DynamicShared() {
-  constexpr uintptr_t kAlignment = 128;
+  constexpr uintptr_t kAlignment = kSharedAlignment;
   const auto address = reinterpret_cast<uintptr_t>(machine().shared.data());
   return machine().shared.data() + (kAlignment - address % kAlignment) % kAlignment;
 }
@@ -216,7 +238,7 @@ void Run(dim3 grid, dim3 block, size_t shared, const std::function<void()>& kern
   gridDim = grid;
   m.fibers.resize(threads);
   m.warps.resize((threads + 31) / 32);
-  m.shared.resize(shared + 128);
+  m.shared.resize(shared + kSharedAlignment);
   for (unsigned z = 0; z < grid.z; ++z) {
     for (unsigned y = 0; y < grid.y; ++y) {
       for (unsigned x = 0; x < grid.x; ++x) {
@@ -225,6 +247,7 @@ void Run(dim3 grid, dim3 block, size_t shared, const std::function<void()>& kern
         m.alive = threads;
         m.arrived = 0;
         for (Warp& warp : m.warps) warp.arrived = 0;
+        for (NamedBarrier& named : m.named) named.arrived = 0;
         for (unsigned i = 0; i < threads; ++i) {
           Prepare(m.fibers[i], i);
           m.fibers[i].number = i;
@@ -246,7 +269,7 @@ cudaError_t Queue(cudaStream_t stream, std::function<void()> work) {
 
 cudaError_t CheckLaunch(const cudaLaunchConfig_t& config) {
   const dim3 block = config.blockDim, grid = config.gridDim;
-  constexpr size_t kMaxShared = 96 << 10;
+  constexpr size_t kMaxShared = 227 << 10;
   if (block.x * block.y * block.z > kMaxThreads || block.x * block.y * block.z == 0 ||
       grid.y > 65535 || grid.z > 65535 || config.dynamicSmemBytes > kMaxShared)
     return cudaErrorInvalidValue;
@@ -283,7 +306,9 @@ cudaError_t cudaGetDeviceCount(int* count) {
   return cudaSuccess;
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
-  *properties = {"emulated GPU", 9, 0, 4, size_t{1} << 34};
+  const char* capability = std::getenv("BAGEL_EMULATION_CAPABILITY");
+  const int number = capability != nullptr ? std::atoi(capability) : 90;
+  *properties = {"emulated GPU", number / 10, number % 10, 4, size_t{1} << 34};
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int) { return cudaSuccess; }
@@ -363,6 +388,14 @@ cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
 cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) {
   *milliseconds = 1;
+  return cudaSuccess;
+}
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void*) {
+  attributes->ptxVersion = 90;
+  return cudaSuccess;
+}
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void*, int, size_t) {
+  *blocks = 1;
   return cudaSuccess;
 }
 cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int) { return cudaSuccess; }
