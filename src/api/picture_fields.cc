@@ -65,41 +65,33 @@ std::optional<int> ReadIntOrNone(std::string_view name, const WireValue& value) 
   return number == 0 ? std::nullopt : std::optional(number);
 }
 
-bool ReadDoubleField(std::string_view name, const WireValue& value, PictureFields& fields) {
-  struct Name {
-    std::string_view name;
-    std::optional<double> PictureFields::*member;
-  };
-  constexpr std::array<Name, 5> kNames = {{{"cfg_text_scale", &PictureFields::text_scale},
-                                           {"guidance_scale", &PictureFields::text_scale},
-                                           {"cfg_img_scale", &PictureFields::image_scale},
-                                           {"timestep_shift", &PictureFields::shift},
-                                           {"cfg_renorm_min", &PictureFields::renorm_min}}};
-  const auto* known = std::find_if(kNames.begin(), kNames.end(),
-                                   [&](const Name& entry) { return entry.name == name; });
-  if (known == kNames.end()) {
-    return false;
-  }
-  fields.*known->member = ReadDouble(name, value);
-  return true;
-}
+template <class Value>
+struct NamedField {
+  std::string_view name;
+  std::optional<Value> PictureFields::*member;
+};
 
-bool ReadIntField(std::string_view name, const WireValue& value, PictureFields& fields) {
-  struct Name {
-    std::string_view name;
-    std::optional<int> PictureFields::*member;
-  };
-  constexpr std::array<Name, 4> kNames = {{{"width", &PictureFields::width},
-                                           {"height", &PictureFields::height},
-                                           {"steps", &PictureFields::steps},
-                                           {"num_inference_steps", &PictureFields::steps}}};
-  const auto* known = std::find_if(kNames.begin(), kNames.end(),
-                                   [&](const Name& entry) { return entry.name == name; });
-  if (known == kNames.end()) {
-    return false;
+constexpr std::array<NamedField<int>, 4> kWholeFields = {
+    {{"width", &PictureFields::width},
+     {"height", &PictureFields::height},
+     {"steps", &PictureFields::steps},
+     {"num_inference_steps", &PictureFields::steps}}};
+
+constexpr std::array<NamedField<double>, 5> kNumberFields = {
+    {{"cfg_text_scale", &PictureFields::text_scale},
+     {"guidance_scale", &PictureFields::text_scale},
+     {"cfg_img_scale", &PictureFields::image_scale},
+     {"timestep_shift", &PictureFields::shift},
+     {"cfg_renorm_min", &PictureFields::renorm_min}}};
+
+// The member of that name; null = there is none.
+template <class Value, std::size_t count>
+std::optional<Value> PictureFields::*FindField(const std::array<NamedField<Value>, count>& fields,
+                                               std::string_view name) {
+  for (const NamedField<Value>& field : fields) {
+    if (field.name == name) return field.member;
   }
-  fields.*known->member = ReadIntOrNone(name, value);
-  return true;
+  return nullptr;
 }
 
 }  // namespace
@@ -149,8 +141,12 @@ bool ReadPictureField(std::string_view name, const WireValue& value, PictureFiel
     fields.renorm = RenormFromName(ReadString(name, value));
   } else if (name == "taylorseer") {
     fields.taylorseer = ReadBool(name, value);
+  } else if (const auto whole = FindField(kWholeFields, name)) {
+    fields.*whole = ReadIntOrNone(name, value);
+  } else if (const auto number = FindField(kNumberFields, name)) {
+    fields.*number = ReadDouble(name, value);
   } else {
-    return ReadIntField(name, value, fields) || ReadDoubleField(name, value, fields);
+    return false;
   }
   return true;
 }

@@ -40,19 +40,23 @@ HWY_INLINE V Sigmoid(V x) {
 inline float SigmoidScalar(float x) { return 1.0f / (1.0f + std::exp(-x)); }
 
 void RmsNormRow(float* y, const float* x, const float* weight, int64_t count, float eps) {
-  // Four sums, since one of few lanes loses a digit over a long row.
-  V sums[4] = {hn::Zero(kTag), hn::Zero(kTag), hn::Zero(kTag), hn::Zero(kTag)};
-  const int64_t whole = count / (4 * kLanes) * (4 * kLanes);
-  for (int64_t i = 0; i < whole; i += 4 * kLanes) {
-    for (int64_t s = 0; s < 4; ++s) {
+  // At least 32 numbers are summed apart, since fewer lose a digit over a long row.
+  constexpr int64_t kSums = kLanes < 8 ? 32 / kLanes : 4;
+  V sums[kSums];
+  for (V& sum : sums) sum = hn::Zero(kTag);
+  const int64_t whole = count / (kSums * kLanes) * (kSums * kLanes);
+  for (int64_t i = 0; i < whole; i += kSums * kLanes) {
+    for (int64_t s = 0; s < kSums; ++s) {
       const V v = hn::LoadU(kTag, x + i + s * kLanes);
       sums[s] = hn::MulAdd(v, v, sums[s]);
     }
   }
   float rest = 0;
   for (int64_t i = whole; i < count; ++i) rest += x[i] * x[i];
-  const V all = hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3]));
-  const float sum = hn::GetLane(hn::SumOfLanes(kTag, all)) + rest;
+  for (int64_t step = 1; step < kSums; step *= 2) {
+    for (int64_t s = 0; s < kSums; s += 2 * step) sums[s] = hn::Add(sums[s], sums[s + step]);
+  }
+  const float sum = hn::GetLane(hn::SumOfLanes(kTag, sums[0])) + rest;
   const float scale = 1.0f / std::sqrt(sum / static_cast<float>(count) + eps);
   const V scales = hn::Set(kTag, scale);
   ForRow(

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "vision/camera.h"
+#include "vision/camera_testing.h"
 #include "vision/frame_check.h"
 #include "vision/v4l2_stand_in.h"
 
@@ -20,7 +21,6 @@ using std::chrono::steady_clock;
 using testing::HasSubstr;
 
 constexpr const char* kDevice = "/dev/video42";
-constexpr milliseconds kPatience{10000};
 
 CameraOptions Quick() {
   CameraOptions options;
@@ -30,15 +30,6 @@ CameraOptions Quick() {
   options.first_retry = milliseconds(50);
   options.last_retry = milliseconds(200);
   return options;
-}
-
-Camera::View WaitFor(Camera& camera, State state) {
-  const auto until = steady_clock::now() + kPatience;
-  while (true) {
-    Camera::View view = camera.Newest(milliseconds(100));
-    if (view.state == state || steady_clock::now() > until) return view;
-    std::this_thread::sleep_for(milliseconds(10));
-  }
 }
 
 class CameraDeviceTest : public testing::Test {

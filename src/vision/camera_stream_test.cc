@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "vision/camera.h"
+#include "vision/camera_testing.h"
 #include "vision/frame_check.h"
 
 namespace bagel::vision {
@@ -33,8 +34,6 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using testing::HasSubstr;
 
-constexpr milliseconds kPatience{20000};
-
 CameraOptions Quick() {
   CameraOptions options;
   options.open_timeout = milliseconds(1500);
@@ -42,15 +41,6 @@ CameraOptions Quick() {
   options.first_retry = milliseconds(50);
   options.last_retry = milliseconds(200);
   return options;
-}
-
-Camera::View WaitFor(Camera& camera, State state) {
-  const auto until = steady_clock::now() + kPatience;
-  while (true) {
-    Camera::View view = camera.Newest(milliseconds(100));
-    if (view.state == state || steady_clock::now() > until) return view;
-    std::this_thread::sleep_for(milliseconds(10));
-  }
 }
 
 std::string ReadFile(const std::string& path) {
@@ -215,7 +205,8 @@ TEST(CameraStreamTest, CutOffPicturesAmongWholeOnesAreSkippedAndCounted) {
   const std::vector<cv::Mat> whole = {cv::imread("demo/pictures/person-01.jpg"),
                                       cv::imread("demo/pictures/person-02.jpg")};
   steady_clock::time_point newest{};
-  for (int i = 0; i < 5; ++i) {
+  // A busy machine decodes fewer of them.
+  for (int i = 0; i < 5 || (i < 100 && camera->statistics().broken < 5); ++i) {
     const Camera::View view = camera->Newest(milliseconds(1000), newest);
     ASSERT_EQ(view.state, State::kOk) << view.detail;
     newest = view.frame.received;

@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "vision/camera_source.h"
+#include "vision/camera_testing.h"
 #include "vision/frame_check.h"
 
 namespace bagel::vision {
@@ -25,8 +26,6 @@ namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using testing::HasSubstr;
-
-constexpr milliseconds kPatience{10000};
 
 // Small frames and short waits.
 CameraOptions Quick() {
@@ -48,16 +47,6 @@ int ThreadCount() {
     ++count;
   }
   return count;
-}
-
-// Waits for `state` or gives up.
-Camera::View WaitFor(Camera& camera, State state, milliseconds patience = kPatience) {
-  const auto until = steady_clock::now() + patience;
-  while (true) {
-    Camera::View view = camera.Newest(milliseconds(100));
-    if (view.state == state || steady_clock::now() > until) return view;
-    std::this_thread::sleep_for(milliseconds(10));
-  }
 }
 
 class CameraTest : public testing::Test {
