@@ -28,6 +28,10 @@ struct Layout {
     const int chunk = kSwizzled ? column / 8 ^ row % 8 : column / 8;
     return row * kStride + 8 * chunk;
   }
+  // The place `columns`, a multiple of 16, behind a place of columns 0 to 15.
+  __device__ static int Along(int place, int columns) {
+    return kSwizzled ? place ^ columns : place + columns;
+  }
 };
 
 template <int kHead>
@@ -74,7 +78,10 @@ struct RowStates {
 template <int kHead>
 __device__ __forceinline__ void Score(float (&scores)[kFragments][kStep / 8][4],
                                       const __half* queries, const __half* keys, int first_row) {
+  using Place = Layout<kHead>;
   const int lane = static_cast<int>(threadIdx.x % 32), matrix = lane / 8, line = lane % 8;
+  const int query = Place::At(first_row + matrix % 2 * 8 + line, matrix / 2 * 8);
+  const int key_place = Place::At(matrix / 2 * 8 + line, matrix % 2 * 8);
 #pragma unroll
   for (auto& fragment : scores)
 #pragma unroll
@@ -86,14 +93,11 @@ __device__ __forceinline__ void Score(float (&scores)[kFragments][kStep / 8][4],
     unsigned left[kFragments][4];
 #pragma unroll
     for (int f = 0; f < kFragments; ++f)
-      LoadMatrices<false>(left[f],
-                          queries + Layout<kHead>::At(first_row + 16 * f + matrix % 2 * 8 + line,
-                                                      dim + matrix / 2 * 8));
+      LoadMatrices<false>(left[f], queries + Place::Along(query, dim) + 16 * f * Place::kStride);
 #pragma unroll
     for (int key = 0; key < kStep; key += 16) {
       unsigned right[4];
-      LoadMatrices<false>(
-          right, keys + Layout<kHead>::At(key + matrix / 2 * 8 + line, dim + matrix % 2 * 8));
+      LoadMatrices<false>(right, keys + Place::Along(key_place, dim) + key * Place::kStride);
 #pragma unroll
       for (int f = 0; f < kFragments; ++f) {
         MultiplyAdd16816(scores[f][key / 8], left[f], right[0], right[1]);
@@ -161,7 +165,9 @@ template <int kHead>
 __device__ __forceinline__ void Gather(float (&sums)[kFragments][kHead / 8][4],
                                        const float (&weights)[kFragments][kStep / 8][4],
                                        const __half* values) {
+  using Place = Layout<kHead>;
   const int lane = static_cast<int>(threadIdx.x % 32), matrix = lane / 8, line = lane % 8;
+  const int place = Place::At(matrix % 2 * 8 + line, matrix / 2 * 8);
 #pragma unroll
   for (int key = 0; key < kStep; key += 16) {
     unsigned left[kFragments][4];
@@ -175,8 +181,7 @@ __device__ __forceinline__ void Gather(float (&sums)[kFragments][kHead / 8][4],
 #pragma unroll
     for (int dim = 0; dim < kHead; dim += 16) {
       unsigned right[4];
-      LoadMatrices<true>(
-          right, values + Layout<kHead>::At(key + matrix % 2 * 8 + line, dim + matrix / 2 * 8));
+      LoadMatrices<true>(right, values + Place::Along(place, dim) + key * Place::kStride);
 #pragma unroll
       for (int f = 0; f < kFragments; ++f) {
         MultiplyAdd16816(sums[f][dim / 8], left[f], right[0], right[1]);
@@ -259,7 +264,9 @@ __device__ __forceinline__ void AttendTile(const Problem& problem, float scale) 
     __syncthreads();
     stage = 1 - stage;
   }
-  if (first_row < block.rows) StoreResult<kHead>(sums, rows, block, first_row);
+  // What only the end needs is read again, which leaves registers to the loop.
+  if (first_row < block.rows)
+    StoreResult<kHead>(sums, rows, typename Problem::Block(problem), first_row);
 }
 
 template <int kHead, typename Problem>
