@@ -11,10 +11,10 @@ function(bagel_install_services COMPONENT)
   endforeach()
 endfunction()
 
-# Its manual page and completions, made by the program itself from its options. Nothing is made of a
-# program that sanitizers slow down.
+# Its manual page and completions, made by the program itself from its options: not where
+# sanitizers slow it down or it is for another processor.
 function(bagel_install_documents COMPONENT)
-  if(BAGEL_SANITIZE)
+  if(BAGEL_SANITIZE OR CMAKE_CROSSCOMPILING)
     return()
   endif()
   set(folder ${PROJECT_BINARY_DIR}/documents/${COMPONENT})

@@ -71,10 +71,10 @@ fs::path FindModel(const fs::path& model) {
     return named;
   }
   try {
-    return FindDataFolder("files of the demo model", "share/bagel/demo-model", "demo/model");
+    return FindDataFolder("the files of the demo model", "share/bagel/demo-model", "demo/model");
   } catch (const Error& error) {
     throw Error(error.kind(),
-                std::string("no --model given, $BAGEL_MODEL is not set, and the ") + error.what());
+                std::string("no --model given, $BAGEL_MODEL is not set, and ") + error.what());
   }
 }
 

@@ -17,6 +17,9 @@ fs::path FolderOfProgram() {
 fs::path FindDataFolder(const std::string& name, const fs::path& installed,
                         const fs::path& source) {
   const fs::path program = FolderOfProgram();
+  if (program.empty())
+    throw Error(ErrorKind::kNotFound,
+                name + " cannot be found: /proc/self/exe does not say where the program lies");
   fs::path beside = (program / ".." / installed).lexically_normal();
   std::error_code error;
   if (fs::is_directory(beside, error)) return beside;
