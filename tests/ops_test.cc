@@ -353,6 +353,48 @@ TEST_P(OpsTest, SwiGluLinearAdd) {
   });
 }
 
+// What a layer calls at once equals its parts on the reference, for few rows and for more.
+TEST_P(OpsTest, NormLinear) {
+  const Matrix norm(1, 256, 1);
+  for (const WeightFormat format : kFormats) {
+    const StoredWeight first(format, 72, 256, 2), second(format, 40, 256, 3, false);
+    for (const int64_t rows : {1, 3, 8, 11}) {
+      const Matrix x(rows, 256, 4, 30);
+      const double bound = GetParam().ProductBound(format, rows, 256);
+      for (const bool other : {false, true}) {
+        Compare(Matrix(rows, other ? 40 : 72, 5), bound,
+                std::string(WeightFormatName(format)) + " " + std::to_string(rows),
+                [&](Placed& on, const Tensor& y) {
+                  const Weight a = on.Put(first), b = on.Put(second);
+                  const Product products[] = {{other ? on.Take(y.dtype, rows, 72) : y, &a},
+                                              {other ? y : on.Take(y.dtype, rows, 40), &b}};
+                  on.ops().NormLinear(products, on.Put(x, DType::kF32), on.Vector(norm.values()),
+                                      1e-6f, on.Take(on.ops().ActivationType(), rows, 256));
+                });
+      }
+    }
+  }
+}
+
+TEST_P(OpsTest, GatedMlpAdd) {
+  const Matrix norm(1, 256, 1);
+  for (const WeightFormat format : {WeightFormat::kBF16, WeightFormat::kNf4}) {
+    const StoredWeight gate(format, 320, 256, 2, false), up(format, 320, 256, 3, false);
+    const StoredWeight down(format, 256, 320, 4, false);
+    for (const int64_t rows : {1, 3, 11}) {
+      CompareF32(Matrix(rows, 256, 5, 2), 2 * GetParam().ProductBound(format, rows, 256),
+                 std::string(WeightFormatName(format)) + " " + std::to_string(rows),
+                 [&](Placed& on, const Tensor& y) {
+                   const Weight a = on.Put(gate), b = on.Put(up), c = on.Put(down);
+                   const DType type = on.ops().ActivationType();
+                   on.ops().GatedMlpAdd(y, {on.Vector(norm.values()), 1e-6f, &a, &b, &c},
+                                        on.Take(type, rows, 256), on.Take(type, rows, 320),
+                                        on.Take(type, rows, 320));
+                 });
+    }
+  }
+}
+
 // Qwen2.5's residual stream passes 1e5, and the product of gate and up passes what f16 holds.
 TEST_P(OpsTest, LargeActivations) {
   const Matrix gate(4, 1024, 1, 300), up(4, 1024, 2, 300), residual(4, 65, 3, 20000);

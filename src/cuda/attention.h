@@ -22,6 +22,7 @@ class CudaAttention {
 
  private:
   CudaContext& context_;
+  DeviceBuffer decode_counters_;
 };
 
 }  // namespace bagel

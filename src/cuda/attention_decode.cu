@@ -11,19 +11,21 @@
 namespace bagel {
 namespace {
 
-constexpr int kHead = 128, kThreads = 128, kWarps = kThreads / 32;
+constexpr int kHead = 128, kThreads = 256, kWarps = kThreads / 32;
 constexpr int kMaxGroup = 8;
-constexpr int kKeys = 64;              // taken together
-constexpr int kLanes = 8;              // that share a key
-constexpr int kDims = kHead / kLanes;  // of a lane
+constexpr int kKeys = 64;                        // taken together
+constexpr int kParts = kThreads / kKeys;         // threads that share a key's score
+constexpr int kStride = kHead + 32;              // of a key in shared memory, for the banks
+constexpr int kShares = kThreads / (kHead / 2);  // parts of the keys that are summed apart
 constexpr int64_t kMaxSplits = 64;
 
 // What a block found: for [row][head][split] the largest score, the sum of the weights and, times
-// kHead, the weighted values.
+// kHead, the weighted values. counters [row][kv head]: blocks that are done; 0 before and after.
 struct Partials {
   float* largest;
   float* total;
   float* values;
+  int* counters;
   int heads;
   int splits;
 
@@ -32,41 +34,63 @@ struct Partials {
   }
 };
 
-// Scores of keys [first, first + count) for all heads of a group, times `scale`: scores
-// [kMaxGroup][kKeys]. queries [kMaxGroup][kHead]. -inf behind `count`.
-__device__ inline void ScoreKeys(float (&scores)[kMaxGroup][kKeys],
-                                 const float (&queries)[kMaxGroup][kHead], const __half* keys,
-                                 int count, int group, float scale) {
-  const int part = static_cast<int>(threadIdx.x % kLanes);
-  for (int key = static_cast<int>(threadIdx.x / kLanes); key < kKeys; key += kThreads / kLanes) {
-    float values[kDims];
-    if (key < count) {
-      const __half* from = keys + key * kHead + part * 8;
+struct Shared {
+  alignas(16) float queries[kMaxGroup][kHead];
+  alignas(16) float scores[kMaxGroup][kKeys];
+  alignas(16) __half keys[kKeys][kStride];  // then the sums of kShares threads
+  alignas(16) __half values[kKeys][kStride];
+  float largest[kMaxGroup], total[kMaxGroup], factors[kMaxGroup];
+  bool last;
+};
+static_assert(sizeof(Shared::keys) >= sizeof(float) * kShares * kMaxGroup * kHead);
+
+// Keys and values [first, first + count) of a page into shared memory, zeros behind them.
+__device__ __forceinline__ void LoadKeys(Shared& shared, const __half* keys, const __half* values,
+                                         int count) {
+  constexpr int kChunks = kHead / 8, kTurns = kKeys * kChunks / kThreads;
+  uint4 loaded[2][kTurns];
 #pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        float eight[8];
-        LoadValues<8>(from + half * kHead / 2, eight);
+  for (int turn = 0; turn < kTurns; ++turn) {
+    const int i = static_cast<int>(threadIdx.x) + turn * kThreads;
+    const bool valid = i / kChunks < count;
+    loaded[0][turn] = valid ? reinterpret_cast<const uint4*>(keys)[i] : make_uint4(0, 0, 0, 0);
+    loaded[1][turn] = valid ? reinterpret_cast<const uint4*>(values)[i] : make_uint4(0, 0, 0, 0);
+  }
 #pragma unroll
-        for (int i = 0; i < 8; ++i) values[8 * half + i] = eight[i];
-      }
-    } else {
+  for (int turn = 0; turn < kTurns; ++turn) {
+    const int i = static_cast<int>(threadIdx.x) + turn * kThreads;
+    *reinterpret_cast<uint4*>(&shared.keys[i / kChunks][i % kChunks * 8]) = loaded[0][turn];
+    *reinterpret_cast<uint4*>(&shared.values[i / kChunks][i % kChunks * 8]) = loaded[1][turn];
+  }
+}
+
+// Scores of the keys for all heads of a group, times `scale`; -inf behind `count`. A thread takes
+// every kParts-th eight of a key's dimensions.
+__device__ __forceinline__ void ScoreKeys(Shared& shared, int count, int group, float scale) {
+  const int thread = static_cast<int>(threadIdx.x), key = thread / kParts, part = thread % kParts;
+  float dots[kMaxGroup] = {};
 #pragma unroll
-      for (float& value : values) value = 0;
+  for (int eight = 0; eight < kHead / 8; eight += kParts) {
+    const int dim = (eight + part) * 8;
+    float values[8];
+    LoadValues<8>(&shared.keys[key][dim], values);
+#pragma unroll
+    for (int head = 0; head < kMaxGroup; ++head) {
+      if (head >= group) break;
+      float query[8];
+      LoadValues<8>(&shared.queries[head][dim], query);
+#pragma unroll
+      for (int i = 0; i < 8; ++i) dots[head] += values[i] * query[i];
     }
-    for (int head = 0; head < group; ++head) {
-      float dot = 0;
+  }
 #pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        float eight[8];
-        LoadValues<8>(&queries[head][half * kHead / 2 + part * 8], eight);
+  for (int head = 0; head < kMaxGroup; ++head) {
+    if (head >= group) break;
+    float dot = dots[head];
 #pragma unroll
-        for (int i = 0; i < 8; ++i) dot += values[8 * half + i] * eight[i];
-      }
-#pragma unroll
-      for (int offset = kLanes / 2; offset > 0; offset /= 2)
-        dot += __shfl_xor_sync(0xFFFFFFFFu, dot, offset);
-      if (part == 0) scores[head][key] = key < count ? dot * scale : -INFINITY;
-    }
+    for (int offset = kParts / 2; offset > 0; offset /= 2)
+      dot += __shfl_xor_sync(0xFFFFFFFFu, dot, offset);
+    if (part == 0) shared.scores[head][key] = key < count ? dot * scale : -INFINITY;
   }
 }
 
@@ -77,127 +101,180 @@ __device__ inline float WarpMax(float value) {
   return value;
 }
 
-// Grid: splits, kv heads, rows.
-template <typename Q>
-__global__ void __launch_bounds__(kThreads)
-    DecodeKernel(Partials partials, View<const Q> q, KvPages cache, SpanTables tables, int group,
-                 float scale) {
-  alignas(16) __shared__ float queries[kMaxGroup][kHead];
-  alignas(16) __shared__ float scores[kMaxGroup][kKeys];
-  __shared__ float largest[kMaxGroup], total[kMaxGroup], factors[kMaxGroup];
-  __shared__ float halves[kMaxGroup][kHead];
-  const int split = static_cast<int>(blockIdx.x), kv_head = static_cast<int>(blockIdx.y);
-  const DeviceSpan span = tables.spans[blockIdx.z];
-  const int row = static_cast<int>(RowOf(span, 0)), thread = static_cast<int>(threadIdx.x);
-  const int keys = KeysOf(span, 0);
-  // Multiples of kKeys, so that what is taken together lies in one page.
-  const int splits = partials.splits;
-  const int share = ((keys + splits - 1) / splits + kKeys - 1) / kKeys * kKeys;
-  const int begin = split * share, end = begin + share < keys ? begin + share : keys;
-  if (begin >= end) {
-    if (thread < group) partials.total[partials.Index(row, kv_head * group + thread, split)] = 0;
-    return;
+// Scores become weights; a warp takes a head.
+__device__ __forceinline__ void WeighKeys(Shared& shared, int group) {
+  const int lane = static_cast<int>(threadIdx.x % 32);
+  for (int head = static_cast<int>(threadIdx.x / 32); head < group; head += kWarps) {
+    float* scores = shared.scores[head];
+    const float a = scores[lane], b = scores[lane + 32];
+    const float before = shared.largest[head], next = fmaxf(before, WarpMax(fmaxf(a, b)));
+    const float weight_a = FastExp2(a - next), weight_b = FastExp2(b - next);
+    scores[lane] = weight_a;
+    scores[lane + 32] = weight_b;
+    const float sum = WarpSum(weight_a + weight_b);
+    __syncwarp();
+    if (lane != 0) continue;
+    const float factor = FastExp2(before - next);
+    shared.largest[head] = next;
+    shared.factors[head] = factor;
+    shared.total[head] = shared.total[head] * factor + sum;
   }
-  for (int i = thread; i < group * kHead; i += kThreads)
-    queries[i / kHead][i % kHead] =
-        ToFloat(*q.At(row, static_cast<int64_t>(kv_head) * group * kHead + i));
-  if (thread < kMaxGroup) {
-    largest[thread] = -INFINITY;
-    total[thread] = 0;
+}
+
+// Two dimensions of every head, over a thread's share of the keys.
+struct Sums {
+  float of[kMaxGroup][2] = {};
+
+  __device__ __forceinline__ void Add(const Shared& shared, int group) {
+    const int thread = static_cast<int>(threadIdx.x), dim = thread % (kHead / 2) * 2;
+    const int share = thread / (kHead / 2);
+#pragma unroll
+    for (int head = 0; head < kMaxGroup; ++head) {
+      if (head >= group) break;
+      of[head][0] *= shared.factors[head];
+      of[head][1] *= shared.factors[head];
+    }
+    constexpr int kOwn = kKeys / kShares;
+#pragma unroll
+    for (int key = share * kOwn; key < (share + 1) * kOwn; key += 4) {
+      float2 values[4];
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        values[i] = __half22float2(*reinterpret_cast<const __half2*>(&shared.values[key + i][dim]));
+#pragma unroll
+      for (int head = 0; head < kMaxGroup; ++head) {
+        if (head >= group) break;
+        const float4 weights = *reinterpret_cast<const float4*>(&shared.scores[head][key]);
+        const float four[4] = {weights.x, weights.y, weights.z, weights.w};
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          of[head][0] += four[i] * values[i].x;
+          of[head][1] += four[i] * values[i].y;
+        }
+      }
+    }
+  }
+};
+
+// The sums of all shares of the keys to the partials.
+__device__ __forceinline__ void StorePartials(Shared& shared, const Sums& sums,
+                                              const Partials& partials, int row, int first_head,
+                                              int split, int group) {
+  const int thread = static_cast<int>(threadIdx.x);
+  auto* shares = reinterpret_cast<float(*)[kMaxGroup][kHead]>(&shared.keys);
+  const int dim = thread % (kHead / 2) * 2, share = thread / (kHead / 2);
+#pragma unroll
+  for (int head = 0; head < kMaxGroup; ++head) {
+    if (head >= group) break;
+    *reinterpret_cast<float2*>(&shares[share][head][dim]) =
+        make_float2(sums.of[head][0], sums.of[head][1]);
   }
   __syncthreads();
+  for (int i = thread; i < group * kHead; i += kThreads) {
+    float sum = 0;
+#pragma unroll
+    for (int part = 0; part < kShares; ++part) sum += shares[part][i / kHead][i % kHead];
+    partials.values[partials.Index(row, first_head + i / kHead, split) * kHead + i % kHead] = sum;
+  }
+  if (thread < group) {
+    const int64_t index = partials.Index(row, first_head + thread, split);
+    partials.largest[index] = shared.largest[thread];
+    partials.total[index] = shared.total[thread];
+  }
+}
 
-  const int warp = thread / 32, lane = thread % 32;
-  const int dim = thread % (kHead / 2) * 2, odd = thread / (kHead / 2);  // keys of one parity
-  float sums[kMaxGroup][2] = {};
+// Puts the first `count` splits of a group's heads together.
+template <typename Y>
+__device__ __forceinline__ void Combine(Shared& shared, const View<Y>& y, const Partials& partials,
+                                        int row, int first_head, int count, int group) {
+  const int thread = static_cast<int>(threadIdx.x), lane = thread % 32;
+  auto& weights = shared.scores;  // [head][split]
+  static_assert(kMaxSplits <= kKeys);
+  for (int head = thread / 32; head < group; head += kWarps) {
+    const int64_t first = partials.Index(row, first_head + head, 0);
+    const float a = lane < count ? partials.largest[first + lane] : -INFINITY;
+    const float b = lane + 32 < count ? partials.largest[first + lane + 32] : -INFINITY;
+    const float largest = WarpMax(fmaxf(a, b));
+    const float weight_a = FastExp2(a - largest), weight_b = FastExp2(b - largest);
+    const float total =
+        WarpSum((lane < count ? weight_a * partials.total[first + lane] : 0.0f) +
+                (lane + 32 < count ? weight_b * partials.total[first + lane + 32] : 0.0f));
+    weights[head][lane] = weight_a / total;
+    weights[head][lane + 32] = weight_b / total;
+  }
+  __syncthreads();
+  for (int i = thread; i < group * kHead / 4; i += kThreads) {
+    const int head = 4 * i / kHead, dim = 4 * i % kHead;
+    const float* values = partials.values + partials.Index(row, first_head + head, 0) * kHead + dim;
+    float sums[4] = {};
+#pragma unroll 16
+    for (int split = 0; split < count; ++split) {
+      const float4 four = *reinterpret_cast<const float4*>(values + split * kHead);
+      const float weight = weights[head][split];
+      sums[0] += weight * four.x, sums[1] += weight * four.y;
+      sums[2] += weight * four.z, sums[3] += weight * four.w;
+    }
+    Y* to = y.At(row, static_cast<int64_t>(first_head) * kHead + 4 * i);
+#pragma unroll
+    for (int j = 0; j < 4; ++j) to[j] = FromFloat<Y>(sums[j]);
+  }
+}
+
+// The block that is done last puts together what all found. Grid: splits, kv heads, rows.
+template <typename Y, typename Q>
+__global__ void __launch_bounds__(kThreads)
+    DecodeKernel(View<Y> y, Partials partials, View<const Q> q, KvPages cache, SpanTables tables,
+                 int group, float scale) {
+  __shared__ Shared shared;
+  const int split = static_cast<int>(blockIdx.x), kv_head = static_cast<int>(blockIdx.y);
+  const int thread = static_cast<int>(threadIdx.x), first_head = kv_head * group;
+  LetLaterKernelsStart();
+  const DeviceSpan span = tables.spans[blockIdx.z];
+  const int row = static_cast<int>(RowOf(span, 0));
+  const int keys = KeysOf(span, 0);
+  // Multiples of kKeys, so that what is taken together lies in one page.
+  const int share = ((keys + partials.splits - 1) / partials.splits + kKeys - 1) / kKeys * kKeys;
+  const int begin = split * share, end = begin + share < keys ? begin + share : keys;
+  WaitForEarlierKernels();
+  if (begin >= end) return;
+  for (int i = thread; i < group * kHead; i += kThreads)
+    shared.queries[i / kHead][i % kHead] =
+        ToFloat(*q.At(row, static_cast<int64_t>(first_head) * kHead + i));
+  if (thread < kMaxGroup) {
+    shared.largest[thread] = -INFINITY;
+    shared.total[thread] = 0;
+  }
+
+  Sums sums;
   for (int first = begin; first < end; first += kKeys) {
     const int count = end - first < kKeys ? end - first : kKeys;
     const int page = PageOf(tables, span, first);
     const int place =
         (kv_head * static_cast<int>(kKvPageTokens) + first % static_cast<int>(kKvPageTokens)) *
         kHead;
-    ScoreKeys(scores, queries, cache.KeyPage(page) + place, count, group, scale);
+    LoadKeys(shared, cache.KeyPage(page) + place, cache.ValuePage(page) + place, count);
     __syncthreads();
-    for (int head = warp; head < group; head += kWarps) {
-      const float a = scores[head][lane], b = scores[head][lane + 32];
-      const float before = largest[head], next = fmaxf(before, WarpMax(fmaxf(a, b)));
-      const float weight_a = FastExp2(a - next), weight_b = FastExp2(b - next);
-      scores[head][lane] = weight_a;
-      scores[head][lane + 32] = weight_b;
-      const float sum = WarpSum(weight_a + weight_b);
-      __syncwarp();
-      if (lane == 0) {
-        const float factor = FastExp2(before - next);
-        largest[head] = next;
-        factors[head] = factor;
-        total[head] = total[head] * factor + sum;
-      }
-    }
+    ScoreKeys(shared, count, group, scale);
     __syncthreads();
-#pragma unroll
-    for (int head = 0; head < kMaxGroup; ++head) {
-      const float factor = head < group ? factors[head] : 0.0f;
-      sums[head][0] *= factor;
-      sums[head][1] *= factor;
-    }
-    const __half* values = cache.ValuePage(page) + place + dim;
-    for (int key = odd; key < count; key += 2) {
-      const float2 pair = __half22float2(*reinterpret_cast<const __half2*>(values + key * kHead));
-#pragma unroll
-      for (int head = 0; head < kMaxGroup; ++head) {
-        if (head >= group) continue;
-        sums[head][0] += scores[head][key] * pair.x;
-        sums[head][1] += scores[head][key] * pair.y;
-      }
-    }
+    WeighKeys(shared, group);
+    __syncthreads();
+    sums.Add(shared, group);
     __syncthreads();
   }
+  StorePartials(shared, sums, partials, row, first_head, split, group);
 
-#pragma unroll
-  for (int head = 0; head < kMaxGroup; ++head) {
-    if (head >= group || odd == 0) continue;
-    halves[head][dim] = sums[head][0];
-    halves[head][dim + 1] = sums[head][1];
+  __threadfence();
+  __syncthreads();
+  const int splits = (keys + share - 1) / share;
+  if (thread == 0) {
+    int* counter = &partials.counters[row * static_cast<int>(gridDim.y) + kv_head];
+    shared.last = atomicAdd(counter, 1) == splits - 1;
+    if (shared.last) *counter = 0;
   }
   __syncthreads();
-#pragma unroll
-  for (int head = 0; head < kMaxGroup; ++head) {
-    if (head >= group || odd != 0) continue;
-    const int64_t index = partials.Index(row, kv_head * group + head, split);
-    partials.values[index * kHead + dim] = sums[head][0] + halves[head][dim];
-    partials.values[index * kHead + dim + 1] = sums[head][1] + halves[head][dim + 1];
-  }
-  if (thread < group) {
-    const int64_t index = partials.Index(row, kv_head * group + thread, split);
-    partials.largest[index] = largest[thread];
-    partials.total[index] = total[thread];
-  }
-}
-
-// Puts the splits of one head of a row together. Grid: heads, rows.
-template <typename Y>
-__global__ void __launch_bounds__(kHead) CombineKernel(View<Y> y, Partials partials) {
-  __shared__ float weights[kMaxSplits];
-  const int row = static_cast<int>(blockIdx.y), head = static_cast<int>(blockIdx.x);
-  const int thread = static_cast<int>(threadIdx.x);
-  const int64_t first = partials.Index(row, head, 0);
-  float largest = -INFINITY;
-  for (int split = 0; split < partials.splits; ++split)
-    if (partials.total[first + split] > 0)
-      largest = fmaxf(largest, partials.largest[first + split]);
-  for (int split = thread; split < partials.splits; split += kHead)
-    weights[split] = partials.total[first + split] > 0
-                         ? FastExp2(partials.largest[first + split] - largest)
-                         : 0.0f;
-  __syncthreads();
-  float sum = 0, total = 0;
-  for (int split = 0; split < partials.splits; ++split) {
-    const float weight = weights[split];
-    if (weight == 0) continue;
-    total += weight * partials.total[first + split];
-    sum += weight * partials.values[(first + split) * kHead + thread];
-  }
-  *y.At(row, static_cast<int64_t>(head) * kHead + thread) = FromFloat<Y>(sum / total);
+  if (!shared.last) return;
+  __threadfence();
+  Combine(shared, y, partials, row, first_head, splits, group);
 }
 
 }  // namespace
@@ -207,29 +284,37 @@ bool DecodeTakes(const Tensor& q, const KvLayer& cache, const StepTables& tables
          q.cols / kHead / cache.kv_heads <= kMaxGroup;
 }
 
-void AttendDecode(CudaContext& context, const Tensor& y, const Tensor& q, const KvLayer& cache,
-                  const StepTables& tables) {
+void AttendDecode(CudaContext& context, DeviceBuffer& counters, const Tensor& y, const Tensor& q,
+                  const KvLayer& cache, const StepTables& tables) {
   constexpr int64_t kBlocks = 256;  // about two a multiprocessor on large cards
   const int64_t heads = q.cols / kHead, rows = tables.span_count;
   const int64_t splits = std::clamp<int64_t>(kBlocks / (cache.kv_heads * rows), 1, kMaxSplits);
   const int64_t count = rows * heads * splits;
+  const size_t counter_bytes = static_cast<size_t>(tables.rows * cache.kv_heads) * sizeof(int);
+  if (counters.bytes() < counter_bytes) {
+    void* zeros = counters.Reserve(counter_bytes);
+    CUDA_CHECK(cudaMemsetAsync(zeros, 0, counters.bytes(), context.stream()));
+  }
   auto* memory = static_cast<float*>(
       context.Scratch(static_cast<size_t>(count * (kHead + 2)) * sizeof(float)));
-  const Partials partials{memory + count * kHead, memory + count * (kHead + 1), memory,
-                          static_cast<int>(heads), static_cast<int>(splits)};
+  const Partials partials{memory + count * kHead,
+                          memory + count * (kHead + 1),
+                          memory,
+                          static_cast<int*>(counters.Reserve(0)),
+                          static_cast<int>(heads),
+                          static_cast<int>(splits)};
   const float scale = 1.4426950408889634f / std::sqrt(static_cast<float>(kHead));  // log2(e)
-  const auto row_count = static_cast<unsigned>(rows);
-  WithType(q.dtype, [&](auto type) {
-    using Q = decltype(type);
-    const dim3 grid(static_cast<unsigned>(splits), static_cast<unsigned>(cache.kv_heads),
-                    row_count);
-    Launch(context.stream(), {grid, dim3(kThreads)}, DecodeKernel<Q>, partials, ViewOf<const Q>(q),
-           PagesOf(cache), SpanTablesOf(tables), static_cast<int>(heads / cache.kv_heads), scale);
-  });
-  WithType(y.dtype, [&](auto type) {
-    using Y = decltype(type);
-    Launch(context.stream(), {dim3(static_cast<unsigned>(heads), row_count), dim3(kHead)},
-           CombineKernel<Y>, ViewOf<Y>(y), partials);
+  const dim3 grid(static_cast<unsigned>(splits), static_cast<unsigned>(cache.kv_heads),
+                  static_cast<unsigned>(rows));
+  WithType(y.dtype, [&](auto y_type) {
+    using Y = decltype(y_type);
+    WithType(q.dtype, [&](auto q_type) {
+      using Q = decltype(q_type);
+      Launch(context.stream(),
+             {.grid = grid, .block = dim3(kThreads), .overlaps = context.HasOverlap()},
+             DecodeKernel<Y, Q>, ViewOf<Y>(y), partials, ViewOf<const Q>(q), PagesOf(cache),
+             SpanTablesOf(tables), static_cast<int>(heads / cache.kv_heads), scale);
+    });
   });
 }
 

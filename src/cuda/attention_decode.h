@@ -12,9 +12,10 @@ namespace bagel {
 // Whether AttendDecode takes these shapes: heads of 128, at most 8 to a kv head.
 bool DecodeTakes(const Tensor& q, const KvLayer& cache, const StepTables& tables);
 
-// q and y f16 or f32. The launches do not depend on the contexts' lengths.
-void AttendDecode(CudaContext& context, const Tensor& y, const Tensor& q, const KvLayer& cache,
-                  const StepTables& tables);
+// q and y f16 or f32. The launches do not depend on the contexts' lengths. `counters` is this
+// function's own, kept from call to call.
+void AttendDecode(CudaContext& context, DeviceBuffer& counters, const Tensor& y, const Tensor& q,
+                  const KvLayer& cache, const StepTables& tables);
 
 }  // namespace bagel
 

@@ -62,6 +62,8 @@ CudaContext::CudaContext(int index, bool as_volta) : as_volta_(as_volta) {
                     std::to_string(properties.minor) + ", 7.0 or newer is needed");
   device_name_ = properties.name;
   multiprocessors_ = properties.multiProcessorCount;
+  constexpr size_t kVoltaShared = 96 << 10, kCardsOwn = 1 << 10;
+  most_shared_ = (as_volta ? kVoltaShared : properties.sharedMemPerBlockOptin) - kCardsOwn;
   CUDA_CHECK(cudaSetDevice(index));
   capability_ = as_volta ? kOldestCapability : std::min(found, CompiledCapability());
   CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));

@@ -29,6 +29,8 @@ class CudaContext {
   bool HasMma() const { return capability_ >= 80; }
   // Kernels that begin before those before them end, see LaunchShape. sm_90.
   bool HasOverlap() const { return capability_ >= 90; }
+  // Bytes of shared memory that a block can have, what the compiler and the card take included.
+  size_t most_shared() const { return most_shared_; }
   int multiprocessors() const { return multiprocessors_; }
   bool own_kernels_only() const { return as_volta_; }
   cudaStream_t stream() const { return stream_; }
@@ -48,6 +50,7 @@ class CudaContext {
  private:
   std::string device_name_;
   int multiprocessors_ = 0;
+  size_t most_shared_ = 0;
   int capability_ = 0;
   bool as_volta_;
   bool recording_ = false;

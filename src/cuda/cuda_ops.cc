@@ -9,6 +9,7 @@
 #include "cuda/attention.h"
 #include "cuda/context.h"
 #include "cuda/conv.h"
+#include "cuda/gemv.h"
 #include "cuda/launch.h"
 #include "cuda/linear.h"
 #include "cuda/moments.h"
@@ -83,6 +84,10 @@ class CudaOps final : public Ops {
   }
 
  private:
+  // What the gated product in f16 is divided by: its range becomes 2e6 and its smallest step 1e-6,
+  // and no element that counts is near it.
+  static constexpr float kGatedScale = 32;
+
   void DoBeginStep(const Step& step) override {
     const OpName name("BeginStep");
     const int32_t* before = tables_.tables().positions;
@@ -138,6 +143,29 @@ class CudaOps final : public Ops {
     const OpName name("Linear");
     linear_.Run(y, x, weight, add);
   }
+  void DoNormLinear(std::span<const Product> products, const Tensor& x, const float* norm,
+                    float eps, const Tensor& normed) override {
+    std::vector<const Weight*> weights;
+    bool alike = true;
+    for (const Product& product : products) {
+      weights.push_back(product.weight);
+      alike = alike && product.y.dtype == products[0].y.dtype;
+    }
+    if (!alike || !NormGemvTakes(context_, x, weights))
+      return Ops::DoNormLinear(products, x, norm, eps, normed);
+    const OpName name("NormLinear");
+    NormGemv(context_, products, x, norm, eps);
+  }
+  void DoGatedMlpAdd(const Tensor& y, const GatedMlp& mlp, const Tensor& normed, const Tensor& gate,
+                     const Tensor& up) override {
+    const Weight* weights[] = {mlp.gate, mlp.up};
+    if (gate.dtype != DType::kF16 || mlp.gate->bias != nullptr || mlp.up->bias != nullptr ||
+        !NormGemvTakes(context_, y, weights))
+      return Ops::DoGatedMlpAdd(y, mlp, normed, gate, up);
+    const OpName name("GatedMlpAdd");
+    GatedGemv(context_, gate, y, mlp.norm, mlp.eps, *mlp.gate, *mlp.up, 1 / kGatedScale);
+    linear_.Run(y, gate, *mlp.down, /*add=*/true, kGatedScale);
+  }
   void DoRmsNorm(const Tensor& y, const Tensor& x, const float* weight, float eps) override {
     const OpName name("RmsNorm");
     CudaRmsNorm(context_.stream(), y, x, weight, eps);
@@ -159,13 +187,11 @@ class CudaOps final : public Ops {
     const OpName name("SwiGlu");
     CudaSwiGlu(context_.stream(), y, gate, up);
   }
-  // The product's range becomes 2e6 and its smallest step 1e-6: no element that counts is near it.
   void DoSwiGluLinearAdd(const Tensor& y, const Tensor& gate, const Tensor& up,
                          const Weight& weight) override {
     const OpName name("SwiGluLinearAdd");
-    constexpr float kScale = 32;
-    CudaSwiGlu(context_.stream(), gate, gate, up, 1 / kScale);
-    linear_.Run(y, gate, weight, /*add=*/true, kScale);
+    CudaSwiGlu(context_.stream(), gate, gate, up, 1 / kGatedScale);
+    linear_.Run(y, gate, weight, /*add=*/true, kGatedScale);
   }
   void DoCopy(const Tensor& y, const Tensor& x) override {
     const OpName name("Copy");
@@ -198,6 +224,13 @@ class CudaOps final : public Ops {
   void DoKvAppend(const KvLayer& cache, const Tensor& k, const Tensor& v) override {
     const OpName name("KvAppend");
     CudaKvAppend(context_.stream(), cache, k, v, tables_.tables());
+  }
+  void DoNormRopeAppend(const KvLayer& cache, const Tensor& q, const Tensor& k, const Tensor& v,
+                        std::span<const HeadNorms> norms, float eps, float theta) override {
+    const OpName name("NormRopeAppend");
+    for (const HeadNorms& part : norms)
+      CudaNormRopeAppend(context_, cache, q, k, v, part, eps, Frequencies(cache.head_dim, theta),
+                         tables_.tables());
   }
   void DoAttention(const Tensor& y, const Tensor& q, const KvLayer& cache) override {
     const OpName name("Attention");

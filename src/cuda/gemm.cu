@@ -26,7 +26,9 @@ __global__ void UnpackKernel(__half* values, Source source, int first, int in, i
 }  // namespace
 
 bool GemmTakes(const Tensor& x, const Weight& weight) {
-  return x.dtype == DType::kF16 && InEights(x) && InChunks(weight);
+  const int64_t step = weight.format == WeightFormat::kF16 ? 8 : 16;
+  return x.dtype == DType::kF16 && InEights(x) && weight.in % step == 0 &&
+         reinterpret_cast<uintptr_t>(weight.data) % 16 == 0;
 }
 
 void Gemm(cudaStream_t stream, const Tensor& y, const Tensor& x, const Weight& weight, bool add,

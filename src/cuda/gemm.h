@@ -9,7 +9,8 @@
 
 namespace bagel {
 
-// Whether Gemm takes this: weight rows of whole blocks, x f16, both 16-byte aligned.
+// Whether Gemm takes this: x f16, columns in eights where the weight is f16 and else in sixteens,
+// both 16-byte aligned.
 bool GemmTakes(const Tensor& x, const Weight& weight);
 
 // See CudaLinear::Run.

@@ -41,6 +41,7 @@ __device__ inline unsigned PackPair(float low, float high) {
 
 struct Int8Source {
   static constexpr int kBlocks = 1;
+  static constexpr int kBlock = static_cast<int>(kInt8BlockSize);
   const int8_t* data;
   const __half* scales;
   int rows, cols;
@@ -55,7 +56,8 @@ struct Int8Source {
     if (row >= rows || k >= cols) return raw;
     const int64_t first = static_cast<int64_t>(row) * cols + k;
     raw.bits = *reinterpret_cast<const uint4*>(data + first);
-    raw.scale = __half2float(scales[first / kInt8BlockSize]);
+    const int blocks = (cols + kBlock - 1) / kBlock;
+    raw.scale = __half2float(scales[static_cast<int64_t>(row) * blocks + k / kBlock]);
     return raw;
   }
   __device__ __forceinline__ void Unpack(const Raw& raw, uint4 (&halves)[2]) const {

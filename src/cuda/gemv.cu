@@ -1,174 +1,214 @@
 #include <algorithm>
+#include <type_traits>
 
 #include "cuda/gemv.h"
+#include "cuda/gemv_kernel.cuh"
 #include "cuda/launch.h"
-#include "cuda/ptx.cuh"
-#include "cuda/values.cuh"
-#include "cuda/weight_chunks.cuh"
 
 namespace bagel {
+namespace gemv {
 namespace {
 
-constexpr int kThreads = 256, kWarps = kThreads / 32;
-// Columns of x in shared memory at once, for one row; more rows share the same bytes.
-constexpr int kPieceBytes = 40 << 10;
-
-// Where the group of eight columns `group` of a piece of x lies, so that the lanes of a warp, each
-// with a chunk of kGroups groups, read neighbouring groups at the same time.
-template <int kGroups>
-__device__ __forceinline__ int PlaceOf(int group) {
-  const int turn = group / (32 * kGroups), lane = group / kGroups % 32, part = group % kGroups;
-  return (turn * kGroups + part) * 32 + lane;
+// Sets how many warps share a tile: as many as leave each some steps and all blocks at work at
+// once, where that is possible.
+template <typename Format>
+void Divide(Problem<Format>& problem, int blocks) {
+  constexpr int kFewSteps = 3;
+  const int steps = (problem.in + kStepColumns<Format> - 1) / kStepColumns<Format>;
+  const int tiles = problem.gated ? 2 * problem.tile_ends[0] : problem.tile_ends[2];
+  const auto units = [&](int split) {
+    const int parts = kWarps / split;
+    return problem.gated ? (problem.tile_ends[0] + parts / 2 - 1) / (parts / 2)
+                         : (tiles + parts - 1) / parts;
+  };
+  int split = problem.gated ? kWarps / 2 : kWarps;
+  while (split > 1 && (steps < split * kFewSteps || units(split) > blocks) &&
+         !(split == 2 && steps >= 2 * kFewSteps))
+    split /= 2;
+  problem.split = split;
+  problem.units = units(split);
 }
 
-// Columns [first, first + count) of x into shared memory: uint4 [kRows][places].
-template <int kRows, int kGroups>
-__device__ __forceinline__ void StageRows(uint4* staged, int places, const View<const __half>& x,
-                                          int first, int count) {
-  for (int group = static_cast<int>(threadIdx.x); group < count / 8; group += kThreads) {
-#pragma unroll
-    for (int row = 0; row < kRows; ++row)
-      staged[row * places + PlaceOf<kGroups>(group)] =
-          *reinterpret_cast<const uint4*>(x.At(row, first + 8 * group));
+template <typename Format, typename Sums, bool kStreamed>
+void LaunchGemv(const CudaContext& context, Problem<Format> problem, size_t shared) {
+  const auto kernel = GemvKernel<Format, Sums, kStreamed>;
+  const int most = BlocksOfMultiprocessor(kernel, kThreads, shared) * context.multiprocessors();
+  Divide(problem, most);
+  const int turns = (problem.units + most - 1) / most;
+  Launch(context.stream(),
+         {.grid = dim3(static_cast<unsigned>((problem.units + turns - 1) / turns)),
+          .block = dim3(kThreads),
+          .shared = shared,
+          .overlaps = context.HasOverlap()},
+         kernel, problem);
+}
+
+// The same for `rows` rows from `first` on.
+template <typename Format>
+Problem<Format> RowsOf(Problem<Format> problem, int first, int rows) {
+  const int64_t y_size = problem.half ? sizeof(__half) : sizeof(float);
+  problem.rows = rows;
+  problem.x.data += first * problem.x.stride;
+  problem.hidden.data += first * problem.hidden.stride;
+  for (Matrix<Format>& matrix : problem.matrices)
+    matrix.y = static_cast<char*>(matrix.y) + first * matrix.stride * y_size;
+  return problem;
+}
+
+// Bytes of shared memory for `rows` rows of x, padded so that the next lies on other banks.
+template <typename Format>
+size_t BytesOfX(int64_t rows, int64_t in) {
+  constexpr int64_t kStep = kStepColumns<Format>;
+  return sizeof(__half) * static_cast<size_t>(rows * ((in + kStep - 1) / kStep * kStep + 8));
+}
+
+// SumsOf<Format, kStreamed> is what a lane adds up.
+template <typename Format, template <typename, bool> typename SumsOf>
+void LaunchRows(const CudaContext& context, Problem<Format> problem) {
+  problem.stride = static_cast<int>(BytesOfX<Format>(1, problem.in) / sizeof(__half));
+  constexpr size_t kFixed = FixedShared<Format, SumsOf<Format, false>>();
+  const size_t shared = kFixed + BytesOfX<Format>(problem.rows, problem.in);
+  if (shared + sizeof(Tiles[2]) <= context.most_shared())
+    LaunchGemv<Format, SumsOf<Format, false>, false>(context, problem, shared);
+  else
+    LaunchGemv<Format, SumsOf<Format, true>, true>(context, problem, kFixed);
+}
+
+template <typename Format, bool kStreamed>
+using OneRow = MultiplyAddSums<Format, kStreamed, 1>;
+template <typename Format, bool kStreamed>
+using TwoRows = MultiplyAddSums<Format, kStreamed, 2>;
+template <typename Format, bool kStreamed>
+using FourRows = MultiplyAddSums<Format, kStreamed, 4>;
+
+// Runs a problem of at most kColumns rows, as many at a time as its kernels take.
+template <typename Format>
+void RunRows(const CudaContext& context, const Problem<Format>& problem) {
+  if (context.HasMma()) return LaunchRows<Format, TensorCoreSums>(context, problem);
+  for (int first = 0; first < problem.rows;) {
+    const int left = problem.rows - first, rows = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+    const Problem<Format> part = RowsOf(problem, first, rows);
+    if (rows == 4)
+      LaunchRows<Format, FourRows>(context, part);
+    else if (rows == 2)
+      LaunchRows<Format, TwoRows>(context, part);
+    else
+      LaunchRows<Format, OneRow>(context, part);
+    first += rows;
   }
 }
 
-// sums[row][output] += the lane's share of a piece, chunks [first, first + count) of the weight.
-template <typename Format, int kRows, int kOutputs>
-__device__ __forceinline__ void AddPiece(float (&sums)[kRows][kOutputs], const Format& weight,
-                                         int64_t output, int out, int first, int count,
-                                         const uint4* staged, int places, const unsigned* table) {
-  constexpr int kGroups = Format::kValues / 8;
-  const int lane = static_cast<int>(threadIdx.x % 32);
-  for (int turn = 0; turn * 32 < count; ++turn) {
-    const int chunk = turn * 32 + lane;
-    if (chunk >= count) break;
-    uint4 bits[kOutputs];
-    float scales[kOutputs];
-#pragma unroll
-    for (int o = 0; o < kOutputs; ++o) {
-      const int64_t row = output + o < out ? output + o : out - 1;
-      bits[o] = weight.Load(row, first + chunk);
-      scales[o] = weight.Scale(row, first + chunk);
+template <typename Format>
+void FillMatrices(Problem<Format>& problem, std::span<const Product> products) {
+  int tiles = 0;
+  for (size_t i = 0; i < kMostMatrices; ++i) {
+    if (i < products.size()) {
+      const Product& product = products[i];
+      WithWeightChunks(*product.weight, [&](auto chunks) {
+        if constexpr (std::is_same_v<decltype(chunks), Format>)
+          problem.matrices[i] = {chunks, product.weight->bias, product.y.data, product.y.stride,
+                                 static_cast<int>(product.weight->out)};
+      });
+      tiles += (problem.matrices[i].out + kTile - 1) / kTile;
+    } else {
+      problem.matrices[i] = problem.matrices[0];
     }
-    float dots[kRows][kOutputs] = {};
-#pragma unroll
-    for (int part = 0; part < kGroups; ++part) {
-      float values[kRows][8];
-#pragma unroll
-      for (int row = 0; row < kRows; ++row)
-        LoadValues<8>(reinterpret_cast<const __half*>(staged + row * places +
-                                                      (turn * kGroups + part) * 32 + lane),
-                      values[row]);
-#pragma unroll
-      for (int o = 0; o < kOutputs; ++o) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          const float2 pair = Format::Pair(bits[o], 4 * part + i, table);
-#pragma unroll
-          for (int row = 0; row < kRows; ++row)
-            dots[row][o] += pair.x * values[row][2 * i] + pair.y * values[row][2 * i + 1];
-        }
-      }
-    }
-#pragma unroll
-    for (int row = 0; row < kRows; ++row) {
-#pragma unroll
-      for (int o = 0; o < kOutputs; ++o) sums[row][o] += scales[o] * dots[row][o];
-    }
+    problem.tile_ends[i] = tiles;
   }
 }
 
-// A warp takes kOutputs outputs at a time.
-template <typename Format, int kRows, int kOutputs, typename Y>
-__global__ void __launch_bounds__(kThreads, 2)
-    GemvKernel(View<Y> y, View<const __half> x, Format weight, const float* __restrict__ bias,
-               int out, bool add, float scale, int piece) {
-  constexpr int kGroups = Format::kValues / 8;
-  auto* table = reinterpret_cast<unsigned*>(SharedMemory());
-  auto* staged = reinterpret_cast<uint4*>(table + Format::kTableWords);
-  const int in = static_cast<int>(weight.in);
-  const int places = (piece / 8 + 32 * kGroups - 1) / (32 * kGroups) * (32 * kGroups);
-  weight.MakeTable(table);
-  const int warp = static_cast<int>(threadIdx.x / 32), lane = static_cast<int>(threadIdx.x % 32);
-  const int step = static_cast<int>(gridDim.x) * kWarps * kOutputs;
-  for (int begin = static_cast<int>(blockIdx.x) * kWarps * kOutputs; begin < out; begin += step) {
-    const int output = begin + warp * kOutputs;
-    float sums[kRows][kOutputs] = {};
-    for (int first = 0; first < in; first += piece) {
-      const int count = in - first < piece ? in - first : piece;
-      // One piece is all of x and stays there.
-      if (begin == static_cast<int>(blockIdx.x) * kWarps * kOutputs || piece < in) {
-        __syncthreads();
-        StageRows<kRows, kGroups>(staged, places, x, first, count);
-        __syncthreads();
-      }
-      if (output < out)
-        AddPiece(sums, weight, output, out, first / Format::kValues, count / Format::kValues,
-                 staged, places, table);
-    }
-#pragma unroll
-    for (int row = 0; row < kRows; ++row) {
-#pragma unroll
-      for (int o = 0; o < kOutputs; ++o) {
-        const float sum = WarpSum(sums[row][o]);
-        if (lane != 0 || output + o >= out) continue;
-        const float value = sum * scale + (bias != nullptr ? bias[output + o] : 0.0f);
-        Y* to = y.At(row, output + o);
-        *to = FromFloat<Y>(add ? ToFloat(*to) + value : value);
-      }
-    }
-  }
-}
+// x of a group of products, as f16 rows or as rows to be normed.
+struct Input {
+  View<const __half> x = {};
+  View<const float> hidden = {};
+  const float* norm = nullptr;
+  float eps = 0;
+  int64_t rows, in;
+};
 
-template <int kRows, int kOutputs>
-void LaunchGemv(const CudaContext& context, const Tensor& y, const Tensor& x, const Weight& weight,
-                bool add, float scale) {
-  WithWeightChunks(weight, [&](auto chunks) {
-    using Format = decltype(chunks);
-    WithType(y.dtype, [&](auto type) {
-      using Y = decltype(type);
-      constexpr int64_t kTurn = 32 * Format::kValues;  // columns that a warp takes at once
-      const int64_t fits = kPieceBytes / (kRows * 2) / kTurn * kTurn;
-      const int64_t piece = std::min(weight.in, fits);
-      const int64_t places = (piece + kTurn - 1) / kTurn * kTurn / 8;
-      const size_t shared = Format::kTableWords * sizeof(unsigned) +
-                            static_cast<size_t>(kRows * places) * sizeof(uint4);
-      const int64_t blocks = (weight.out + kWarps * kOutputs - 1) / (kWarps * kOutputs);
-      const int64_t most = 3 * context.multiprocessors();
-      Launch(context.stream(),
-             {dim3(static_cast<unsigned>(std::min(blocks, most))), dim3(kThreads), shared},
-             GemvKernel<Format, kRows, kOutputs, Y>, ViewOf<Y>(y), ViewOf<const __half>(x), chunks,
-             weight.bias, static_cast<int>(weight.out), add, scale, static_cast<int>(piece));
-    });
-  });
+template <typename Format>
+Problem<Format> MakeProblem(const Input& input, DType type) {
+  Problem<Format> problem{};
+  problem.x = input.x;
+  problem.hidden = input.hidden;
+  problem.norm = input.norm;
+  problem.eps = input.eps;
+  problem.rows = static_cast<int>(input.rows);
+  problem.in = static_cast<int>(input.in);
+  problem.half = type == DType::kF16;
+  problem.scale = 1;
+  return problem;
 }
 
 }  // namespace
+}  // namespace gemv
 
 bool GemvTakes(const Tensor& x, const Weight& weight) {
-  return x.rows <= kMaxGemvRows && x.dtype == DType::kF16 && InEights(x) && InChunks(weight);
+  return x.dtype == DType::kF16 && InEights(x) && InChunks(weight);
+}
+
+bool NormGemvTakes(const CudaContext& context, const Tensor& x,
+                   std::span<const Weight* const> weights) {
+  constexpr int64_t kMostColumns =
+      8 * gemv::kThreads * gemv::kNormGroups - 512;  // padding included
+  if (x.rows > kGemvRows || x.dtype != DType::kF32 || !InEights(x) || x.cols > kMostColumns ||
+      x.cols < 256 || weights.size() > gemv::kMostMatrices)
+    return false;
+  const bool alike = std::all_of(weights.begin(), weights.end(), [&](const Weight* weight) {
+    return InChunks(*weight) && weight->format == weights[0]->format;
+  });
+  if (!alike) return false;
+  bool fits = true;
+  WithWeightChunks(*weights[0], [&](auto chunks) {
+    using Format = decltype(chunks);
+    if (context.HasMma())
+      fits = gemv::FixedShared<Format, gemv::TensorCoreSums<Format, false>>() +
+                 gemv::BytesOfX<Format>(x.rows, x.cols) + sizeof(gemv::Tiles[2]) <=
+             context.most_shared();
+  });
+  return fits;
 }
 
 void Gemv(const CudaContext& context, const Tensor& y, const Tensor& x, const Weight& weight,
           bool add, float scale) {
-  constexpr int64_t kWide = 8192;  // enough outputs to take four at a time
-  for (int64_t first = 0; first < x.rows;) {
-    const int64_t left = x.rows - first;
-    const int64_t rows = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
-    const Tensor to = y.Rows(first, rows), from = x.Rows(first, rows);
-    if (rows == 8)
-      LaunchGemv<8, 1>(context, to, from, weight, add, scale);
-    else if (rows == 4)
-      LaunchGemv<4, 2>(context, to, from, weight, add, scale);
-    else if (rows == 2)
-      LaunchGemv<2, 2>(context, to, from, weight, add, scale);
-    else if (weight.out >= kWide)
-      LaunchGemv<1, 4>(context, to, from, weight, add, scale);
-    else
-      LaunchGemv<1, 2>(context, to, from, weight, add, scale);
-    first += rows;
-  }
+  WithWeightChunks(weight, [&](auto chunks) {
+    for (int64_t first = 0; first < x.rows; first += kGemvRows) {
+      const int64_t rows = std::min(kGemvRows, x.rows - first);
+      const Product product{y.Rows(first, rows), &weight};
+      auto problem = gemv::MakeProblem<decltype(chunks)>(
+          {.x = ViewOf<const __half>(x.Rows(first, rows)), .rows = rows, .in = x.cols}, y.dtype);
+      gemv::FillMatrices(problem, std::span(&product, 1));
+      problem.add = add;
+      problem.scale = scale;
+      gemv::RunRows(context, problem);
+    }
+  });
+}
+
+void NormGemv(const CudaContext& context, std::span<const Product> products, const Tensor& x,
+              const float* norm, float eps) {
+  WithWeightChunks(*products[0].weight, [&](auto chunks) {
+    auto problem = gemv::MakeProblem<decltype(chunks)>(
+        {.hidden = ViewOf<const float>(x), .norm = norm, .eps = eps, .rows = x.rows, .in = x.cols},
+        products[0].y.dtype);
+    gemv::FillMatrices(problem, products);
+    gemv::RunRows(context, problem);
+  });
+}
+
+void GatedGemv(const CudaContext& context, const Tensor& y, const Tensor& x, const float* norm,
+               float eps, const Weight& gate, const Weight& up, float scale) {
+  CHECK(gate.bias == nullptr && up.bias == nullptr && gate.out == up.out);
+  const Product products[] = {{y, &gate}, {y, &up}};
+  WithWeightChunks(gate, [&](auto chunks) {
+    auto problem = gemv::MakeProblem<decltype(chunks)>(
+        {.hidden = ViewOf<const float>(x), .norm = norm, .eps = eps, .rows = x.rows, .in = x.cols},
+        y.dtype);
+    gemv::FillMatrices(problem, products);
+    problem.gated = true;
+    problem.scale = scale;
+    gemv::RunRows(context, problem);
+  });
 }
 
 }  // namespace bagel

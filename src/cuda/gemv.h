@@ -2,20 +2,32 @@
 #ifndef BAGEL_CUDA_GEMV_H_
 #define BAGEL_CUDA_GEMV_H_
 
+#include <span>
+
 #include "cuda/context.h"
-#include "tensor/tensor.h"
-#include "tensor/weight.h"
+#include "tensor/ops.h"
 
 namespace bagel {
 
-inline constexpr int64_t kMaxGemvRows = 8;
+// Rows that are multiplied together.
+inline constexpr int64_t kGemvRows = 8;
 
-// Whether Gemv takes this: rows of whole blocks, x f16.
+// Whether Gemv takes this: x f16, weight rows of whole blocks.
 bool GemvTakes(const Tensor& x, const Weight& weight);
+// Whether NormGemv and GatedGemv take these weights of rows x.
+bool NormGemvTakes(const CudaContext& context, const Tensor& x,
+                   std::span<const Weight* const> weights);
 
-// See CudaLinear::Run.
+// See CudaLinear::Run; the weight is read once for every kGemvRows rows.
 void Gemv(const CudaContext& context, const Tensor& y, const Tensor& x, const Weight& weight,
           bool add, float scale);
+// At most three products, of at most kGemvRows rows, of RmsNorm(x, norm, eps) whose weights have
+// one format and whose results have one type; x f32.
+void NormGemv(const CudaContext& context, std::span<const Product> products, const Tensor& x,
+              const float* norm, float eps);
+// y = silu(n gate^T) * (n up^T) * scale, n = RmsNorm(x, norm, eps), in f16.
+void GatedGemv(const CudaContext& context, const Tensor& y, const Tensor& x, const float* norm,
+               float eps, const Weight& gate, const Weight& up, float scale);
 
 }  // namespace bagel
 

@@ -35,6 +35,8 @@ struct LaunchShape {
   dim3 grid;
   dim3 block;
   size_t shared = 0;  // bytes of dynamic shared memory
+  bool overlaps =
+      false;  // may begin before what was queued before it ends, see cuda/ptx.cuh; sm_90
   const char* file = __builtin_FILE();
   int line = __builtin_LINE();
 };
@@ -55,8 +57,27 @@ void Launch(cudaStream_t stream, const LaunchShape& shape, void (*kernel)(Parame
   config.blockDim = shape.block;
   config.dynamicSmemBytes = shape.shared;
   config.stream = stream;
+  cudaLaunchAttribute overlap{};
+  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  overlap.val.programmaticStreamSerializationAllowed = 1;
+  if (shape.overlaps) {
+    config.attrs = &overlap;
+    config.numAttrs = 1;
+  }
   CheckCuda(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...), shape.file,
             shape.line);
+}
+
+// Blocks of `threads` threads and `shared` bytes of dynamic shared memory that a multiprocessor
+// runs at once, at least 1.
+template <typename... Parameters>
+int BlocksOfMultiprocessor(void (*kernel)(Parameters...), int threads, size_t shared) {
+  const auto* function = reinterpret_cast<const void*>(kernel);
+  CUDA_CHECK(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  static_cast<int>(shared)));
+  int blocks = 0;
+  CUDA_CHECK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, function, threads, shared));
+  return blocks > 0 ? blocks : 1;
 }
 
 }  // namespace bagel

@@ -15,7 +15,11 @@ namespace {
 constexpr int64_t kSliceBytes = int64_t{130} << 20;
 // Slices begin at multiples of this, where cuBLAS has aligned columns of y and whole tiles.
 constexpr int64_t kSliceStep = 128;
-// Rows from which unpacking a weight for cuBLAS is a small part of the product.
+// Rows up to which reading the weight once for every few of them is the fastest: cuBLAS needs it
+// unpacked, which costs as much as reading it about four times, and this room's own product of many
+// rows fills the card with large tiles only.
+constexpr int64_t kFewRows = 32, kFewRowsAlone = 64;
+// Rows from which the room's own product is faster from an unpacked weight.
 constexpr int64_t kManyRows = 256;
 constexpr int kTuring = 75;
 
@@ -45,38 +49,48 @@ CudaLinear::CudaLinear(CudaContext& context) : context_(context) {
 
 void CudaLinear::Run(const Tensor& y, const Tensor& x, const Weight& weight, bool add,
                      float scale) {
-  const bool many = cublas_ != nullptr && x.rows >= kManyRows;
+  const bool few = x.rows <= (cublas_ ? kFewRows : kFewRowsAlone);
+  const bool unpacks = cublas_ ? !few : x.rows >= kManyRows;
   const size_t copy_bytes = CopyBytes(x);
   Tensor input = x;
-  if (copy_bytes > 0 || many) {
+  if (copy_bytes > 0 || unpacks) {
     void* memory =
-        context_.Scratch(copy_bytes + (many ? static_cast<size_t>(kSliceBytes) : size_t{0}));
+        context_.Scratch(copy_bytes + (unpacks ? static_cast<size_t>(kSliceBytes) : size_t{0}));
     if (copy_bytes > 0) {
       input = {memory, DType::kF16, x.rows, x.cols, x.cols};
       CudaBlend(context_.stream(), input, x, 0.0f, 1.0f);
     }
   }
-  if (GemvTakes(input, weight)) return Gemv(context_, y, input, weight, add, scale);
+  if (few && GemvTakes(input, weight)) return Gemv(context_, y, input, weight, add, scale);
   if (!GemmTakes(input, weight)) return LinearPlain(context_.stream(), y, x, weight, add, scale);
-  if (many) return RunCublas(y, input, weight, add, scale, copy_bytes);
+  if (unpacks) return RunUnpacked(y, input, weight, add, scale, copy_bytes);
   Gemm(context_.stream(), y, input, weight, add, scale);
 }
 
-void CudaLinear::RunCublas(const Tensor& y, const Tensor& x, const Weight& weight, bool add,
-                           float scale, size_t copy_bytes) {
-  if (weight.format == WeightFormat::kF16) {
-    cublas_->Multiply(y, x, weight.data, add, scale);
-  } else {
-    const int64_t slice = SliceRows(weight.out, weight.in);
-    auto* values =
-        static_cast<char*>(context_.Scratch(copy_bytes + static_cast<size_t>(kSliceBytes))) +
-        copy_bytes;
-    for (int64_t first = 0; first < weight.out; first += slice) {
-      const int64_t count = std::min(slice, weight.out - first);
-      UnpackWeight(context_.stream(), values, weight, first, count);
-      cublas_->Multiply(y.Cols(first, count), x, values, add, scale);
-    }
+void CudaLinear::RunUnpacked(const Tensor& y, const Tensor& x, const Weight& weight, bool add,
+                             float scale, size_t copy_bytes) {
+  if (weight.format == WeightFormat::kF16) return Multiply(y, x, weight, add, scale);
+  const int64_t slice = SliceRows(weight.out, weight.in);
+  auto* values =
+      static_cast<char*>(context_.Scratch(copy_bytes + static_cast<size_t>(kSliceBytes))) +
+      copy_bytes;
+  for (int64_t first = 0; first < weight.out; first += slice) {
+    const int64_t count = std::min(slice, weight.out - first);
+    UnpackWeight(context_.stream(), values, weight, first, count);
+    const Weight part{WeightFormat::kF16,
+                      count,
+                      weight.in,
+                      values,
+                      nullptr,
+                      weight.bias == nullptr ? nullptr : weight.bias + first};
+    Multiply(y.Cols(first, count), x, part, add, scale);
   }
+}
+
+void CudaLinear::Multiply(const Tensor& y, const Tensor& x, const Weight& weight, bool add,
+                          float scale) {
+  if (cublas_ == nullptr) return Gemm(context_.stream(), y, x, weight, add, scale);
+  cublas_->Multiply(y, x, weight.data, add, scale);
   if (weight.bias != nullptr) CudaAddBias(context_.stream(), y, weight.bias);
 }
 

@@ -16,13 +16,16 @@ class CudaLinear {
   explicit CudaLinear(CudaContext& context);
 
   // y = scale * x W^T + bias, or y += that. x: f16 or f32 [rows, W.in], y: f16 or f32 [rows,
-  // W.out]; an f32 x is multiplied as f16. Sums are f32; an f16 result saturates at 65504.
+  // W.out]; an f32 x is multiplied as f16. Sums are f32; an f16 result saturates at 65504, but
+  // through cuBLAS, without a bias, it becomes infinite, which CudaSwiGlu takes as 65504.
   void Run(const Tensor& y, const Tensor& x, const Weight& weight, bool add, float scale = 1.0f);
 
  private:
-  // Many rows through cuBLAS, the weight unpacked in slices; `copy_bytes` of scratch are in use.
-  void RunCublas(const Tensor& y, const Tensor& x, const Weight& weight, bool add, float scale,
-                 size_t copy_bytes);
+  // Many rows, the weight unpacked in slices; `copy_bytes` of scratch are in use.
+  void RunUnpacked(const Tensor& y, const Tensor& x, const Weight& weight, bool add, float scale,
+                   size_t copy_bytes);
+  // A product with an f16 weight through cuBLAS, where there is one.
+  void Multiply(const Tensor& y, const Tensor& x, const Weight& weight, bool add, float scale);
 
   CudaContext& context_;
   std::unique_ptr<Cublas> cublas_;  // null: own kernels only

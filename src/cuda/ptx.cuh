@@ -33,6 +33,54 @@ __device__ inline float FastExp2(float x) {
   return y;
 }
 
+// A kernel launched with LaunchShape::overlaps begins while those before it still run: what it
+// reads of their results, and what it writes, comes after WaitForEarlierKernels, which every thread
+// calls. LetLaterKernelsStart lets the next such kernel begin. Programmatic dependent launch,
+// sm_90.
+__device__ inline void WaitForEarlierKernels() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+__device__ inline void LetLaterKernelsStart() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
+// The same value, of which the compiler knows nothing: it keeps choosing between values from
+// becoming choosing between places in memory.
+template <typename T>
+__device__ __forceinline__ T Opaque(T value) {
+  if constexpr (sizeof(T) == 8)
+    asm("" : "+l"(value));
+  else
+    asm("" : "+r"(value));
+  return value;
+}
+
+// 16 bytes that nobody writes while the kernel runs and that are read once.
+__device__ inline uint4 LoadStreamed(const void* from) {
+  uint4 bits;
+  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(bits.x), "=r"(bits.y), "=r"(bits.z), "=r"(bits.w)
+               : "l"(from));
+  return bits;
+}
+
+// A value that nobody writes while the kernel runs, loaded where it is written and not where it is
+// used first.
+__device__ inline float LoadNow(const float* from) {
+  float value;
+  asm volatile("ld.global.nc.f32 %0, [%1];" : "=f"(value) : "l"(from));
+  return value;
+}
+__device__ inline float LoadNow(const __half* from) {
+  unsigned short bits;
+  asm volatile("ld.global.nc.u16 %0, [%1];" : "=h"(bits) : "l"(from));
+  return __half2float(__ushort_as_half(bits));
+}
+
 // 16 bytes from global to shared memory, or zeros where not `valid`. sm_80.
 __device__ inline void CopyAsync16([[maybe_unused]] void* shared,
                                    [[maybe_unused]] const void* global,
@@ -40,6 +88,16 @@ __device__ inline void CopyAsync16([[maybe_unused]] void* shared,
 #if __CUDA_ARCH__ >= 800
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(SharedAddress(shared)),
                "l"(global), "r"(valid ? 16 : 0)
+               : "memory");
+#endif
+}
+// The same with 4 bytes. sm_80.
+__device__ inline void CopyAsync4([[maybe_unused]] void* shared,
+                                  [[maybe_unused]] const void* global,
+                                  [[maybe_unused]] bool valid) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(SharedAddress(shared)),
+               "l"(global), "r"(valid ? 4 : 0)
                : "memory");
 #endif
 }

@@ -123,6 +123,11 @@ struct InPlace {
   }
 };
 
+// What cuBLAS left infinite, at the end of f16's range.
+__device__ inline float Finite(float value) {
+  return fabsf(value) == INFINITY ? copysignf(kMaxF16, value) : value;
+}
+
 template <typename Y, typename X>
 struct SwiGlu {
   View<Y> y;
@@ -135,7 +140,7 @@ struct SwiGlu {
     LoadValues<N>(gate.At(row, column), gates);
     LoadValues<N>(up.At(row, column), ups);
 #pragma unroll
-    for (int i = 0; i < N; ++i) gates[i] = SiluOf(gates[i]) * ups[i] * factor;
+    for (int i = 0; i < N; ++i) gates[i] = SiluOf(Finite(gates[i])) * Finite(ups[i]) * factor;
     StoreValues<N>(y.At(row, column), gates);
   }
 };

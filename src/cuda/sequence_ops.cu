@@ -2,6 +2,7 @@
 
 #include "cuda/kv_pages.cuh"
 #include "cuda/launch.h"
+#include "cuda/ptx.cuh"
 #include "cuda/sequence_ops.h"
 #include "cuda/values.cuh"
 #include "cuda/weight_values.cuh"
@@ -54,37 +55,81 @@ void LaunchRows(cudaStream_t stream, const Tensor& y, const Rows& rows, bool add
 // Pairs of a head that one lane holds: heads of up to 256.
 constexpr int kMaxPairs = 4;
 
-// One warp a head of a row.
-template <typename X>
-__global__ void HeadNormRopeKernel(View<X> x, const float* __restrict__ weight, int heads,
-                                   int head_dim, float eps, const float* __restrict__ frequencies,
-                                   const int32_t* __restrict__ positions, int total) {
-  const int index = static_cast<int>((blockIdx.x * blockDim.x + threadIdx.x) / 32);
-  if (index >= total) return;  // the whole warp
-  const int lane = static_cast<int>(threadIdx.x % 32), half = head_dim / 2;
-  const int row = index / heads;
-  X* head = x.At(row, static_cast<int64_t>(index % heads) * head_dim);
+// How a head is normed and turned.
+struct Rope {
+  int head_dim;
+  float eps;
+  const float* frequencies;
+  const int32_t* positions;
+};
+
+// Norms and turns the head of `row` that a warp finds at `from`, and leaves it at `to`.
+template <typename To, typename From>
+__device__ __forceinline__ void TurnHead(To* to, const From* from, const float* weight,
+                                         const Rope& rope, int row) {
+  const int lane = static_cast<int>(threadIdx.x % 32), half = rope.head_dim / 2;
   float low[kMaxPairs], high[kMaxPairs];
   float sum = 0;
 #pragma unroll
   for (int j = 0; j < kMaxPairs; ++j) {
     const int i = lane + 32 * j;
-    low[j] = i < half ? ToFloat(head[i]) : 0.0f;
-    high[j] = i < half ? ToFloat(head[i + half]) : 0.0f;
+    low[j] = i < half ? ToFloat(from[i]) : 0.0f;
+    high[j] = i < half ? ToFloat(from[i + half]) : 0.0f;
     sum += low[j] * low[j] + high[j] * high[j];
   }
-  const float scale = 1.0f / sqrtf(WarpSum(sum) / static_cast<float>(head_dim) + eps);
-  const auto position = static_cast<float>(positions[row]);
+  const float scale = 1.0f / sqrtf(WarpSum(sum) / static_cast<float>(rope.head_dim) + rope.eps);
+  const auto position = static_cast<float>(rope.positions[row]);
 #pragma unroll
   for (int j = 0; j < kMaxPairs; ++j) {
     const int i = lane + 32 * j;
     if (i >= half) continue;
     const float a = low[j] * scale * weight[i], b = high[j] * scale * weight[i + half];
     float sine, cosine;
-    sincosf(position * frequencies[i], &sine, &cosine);
-    head[i] = FromFloat<X>(a * cosine - b * sine);
-    head[i + half] = FromFloat<X>(b * cosine + a * sine);
+    sincosf(position * rope.frequencies[i], &sine, &cosine);
+    to[i] = FromFloat<To>(a * cosine - b * sine);
+    to[i + half] = FromFloat<To>(b * cosine + a * sine);
   }
+}
+
+// One warp a head of a row.
+template <typename X>
+__global__ void HeadNormRopeKernel(View<X> x, const float* __restrict__ weight, int heads,
+                                   Rope rope, int total) {
+  const int index = static_cast<int>((blockIdx.x * blockDim.x + threadIdx.x) / 32);
+  if (index >= total) return;  // the whole warp
+  const int row = index / heads;
+  X* head = x.At(row, static_cast<int64_t>(index % heads) * rope.head_dim);
+  TurnHead(head, head, weight, rope, row);
+}
+
+// One warp a head of a row: of q, which is turned in place, then of k and of v, which go to the
+// cache. Rows from `first` on.
+template <typename X>
+__global__ void NormRopeAppendKernel(KvPages cache, View<X> q, View<const X> k, View<const X> v,
+                                     const float* __restrict__ q_norm,
+                                     const float* __restrict__ k_norm, int q_heads, Rope rope,
+                                     const int32_t* __restrict__ pages,
+                                     const int32_t* __restrict__ slots, int first, int total) {
+  const int index = static_cast<int>((blockIdx.x * blockDim.x + threadIdx.x) / 32);
+  LetLaterKernelsStart();
+  if (index >= total) return;  // the whole warp
+  const int heads = q_heads + 2 * cache.kv_heads;
+  const int row = first + index / heads, head = index % heads;
+  const int page = pages[row], slot = slots[row];
+  WaitForEarlierKernels();
+  if (head < q_heads) {
+    X* at = q.At(row, static_cast<int64_t>(head) * rope.head_dim);
+    return TurnHead(at, at, q_norm, rope, row);
+  }
+  const int kv_head = (head - q_heads) % cache.kv_heads;
+  const int64_t column = static_cast<int64_t>(kv_head) * rope.head_dim;
+  const int64_t place = (static_cast<int64_t>(kv_head) * kKvPageTokens + slot) * rope.head_dim;
+  if (head < q_heads + cache.kv_heads)
+    return TurnHead(cache.KeyPage(page) + place, k.At(row, column), k_norm, rope, row);
+  __half* to = cache.ValuePage(page) + place;
+  const X* from = v.At(row, column);
+  for (int i = static_cast<int>(threadIdx.x % 32); i < rope.head_dim; i += 32)
+    to[i] = FromFloat<__half>(ToFloat(from[i]));
 }
 
 // One block a row of keys and values.
@@ -133,8 +178,28 @@ void CudaHeadNormRope(cudaStream_t stream, const Tensor& x, const float* weight,
   WithType(x.dtype, [&](auto type) {
     using X = decltype(type);
     Launch(stream, {dim3(Blocks(total, kThreads / 32)), dim3(kThreads)}, HeadNormRopeKernel<X>,
-           ViewOf<X>(x), weight, static_cast<int>(heads), static_cast<int>(head_dim), eps,
-           frequencies, positions, static_cast<int>(total));
+           ViewOf<X>(x), weight, static_cast<int>(heads),
+           Rope{static_cast<int>(head_dim), eps, frequencies, positions}, static_cast<int>(total));
+  });
+}
+
+void CudaNormRopeAppend(const CudaContext& context, const KvLayer& cache, const Tensor& q,
+                        const Tensor& k, const Tensor& v, const HeadNorms& norms, float eps,
+                        const float* frequencies, const StepTables& tables) {
+  CHECK(cache.head_dim <= 64 * kMaxPairs && q.dtype == k.dtype && k.dtype == v.dtype);
+  const int64_t q_heads = q.cols / cache.head_dim;
+  const int64_t total = norms.rows * (q_heads + 2 * cache.kv_heads);
+  WithType(q.dtype, [&](auto type) {
+    using X = decltype(type);
+    Launch(context.stream(),
+           {.grid = dim3(Blocks(total, kThreads / 32)),
+            .block = dim3(kThreads),
+            .overlaps = context.HasOverlap()},
+           NormRopeAppendKernel<X>, PagesOf(cache), ViewOf<X>(q), ViewOf<const X>(k),
+           ViewOf<const X>(v), norms.q, norms.k, static_cast<int>(q_heads),
+           Rope{static_cast<int>(cache.head_dim), eps, frequencies, tables.positions},
+           tables.row_pages, tables.row_slots, static_cast<int>(norms.first_row),
+           static_cast<int>(total));
   });
 }
 

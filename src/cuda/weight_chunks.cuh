@@ -5,6 +5,7 @@
 #include <cuda_fp16.h>
 
 #include "base/error.h"
+#include "cuda/ptx.cuh"
 #include "tensor/weight.h"
 
 namespace bagel {
@@ -14,73 +15,73 @@ __device__ inline unsigned WordOf(const uint4& bits, int i) {
   return i == 0 ? bits.x : i == 1 ? bits.y : i == 2 ? bits.z : bits.w;
 }
 
-__device__ inline float2 HalvesOf(unsigned word) {
-  return __half22float2(*reinterpret_cast<const __half2*>(&word));
+__device__ inline __half2 AsHalves(unsigned word) {
+  return *reinterpret_cast<const __half2*>(&word);
 }
 
-// A format has: kValues in 16 bytes; kTableWords 32-bit words of shared memory for a table;
-// MakeTable, called by all threads of a block; Load, chunk `chunk` of a row; Scale, what its values
-// are times; and Pair, values 2i and 2i + 1 without that.
+// A format has: kValues in 16 bytes; kBlock, columns that share a scale of the type Scale, or 0
+// where there are none; kTableWords 32-bit words of shared memory for a table; MakeTable, called by
+// all threads of a block; and Halves, values 2i and 2i + 1 without their scale, as f16. All are
+// made of the same: data, scales, the levels of a code where there are some, and the columns.
 
 struct F16Chunks {
-  static constexpr int kValues = 8, kTableWords = 0;
-  const __half* data;
-  int64_t in;
+  static constexpr int kValues = 8, kBlock = 0, kTableWords = 0;
+  using Scale = float;
+  const void* data;
+  const void* scales;
+  const float* map;
+  int in;
 
   __device__ void MakeTable(unsigned*) const {}
-  __device__ uint4 Load(int64_t row, int chunk) const {
-    return *reinterpret_cast<const uint4*>(data + row * in + chunk * kValues);
-  }
-  __device__ float Scale(int64_t, int) const { return 1.0f; }
-  __device__ static float2 Pair(const uint4& bits, int i, const unsigned*) {
-    return HalvesOf(WordOf(bits, i));
+  __device__ static __half2 Halves(const uint4& bits, int i, const unsigned*) {
+    return AsHalves(WordOf(bits, i));
   }
 };
 
 struct Int8Chunks {
-  static constexpr int kValues = 16, kTableWords = 0;
-  const int8_t* data;
-  const __half* scales;
-  int64_t in;
+  static constexpr int kValues = 16, kBlock = static_cast<int>(kInt8BlockSize), kTableWords = 0;
+  using Scale = __half;
+  const void* data;
+  const void* scales;
+  const float* map;
+  int in;
 
   __device__ void MakeTable(unsigned*) const {}
-  __device__ uint4 Load(int64_t row, int chunk) const {
-    return *reinterpret_cast<const uint4*>(data + row * in + chunk * kValues);
-  }
-  __device__ float Scale(int64_t row, int chunk) const {
-    return __half2float(scales[row * (in / kInt8BlockSize) + chunk * kValues / kInt8BlockSize]);
-  }
   __device__ static float2 Pair(const uint4& bits, int i, const unsigned*) {
     const unsigned word = WordOf(bits, i / 2) >> (16 * (i % 2));
     return make_float2(static_cast<float>(static_cast<int8_t>(word)),
                        static_cast<float>(static_cast<int8_t>(word >> 8)));
   }
+  __device__ static __half2 Halves(const uint4& bits, int i, const unsigned* table) {
+    const float2 pair = Pair(bits, i, table);
+    return __floats2half2_rn(pair.x, pair.y);
+  }
 };
 
 // The two levels of a byte come from a table of 256 pairs in f16, one copy for each lane's bank.
 struct Nf4Chunks {
-  static constexpr int kValues = 32, kTableWords = 256 * 32;
-  const uint8_t* data;
+  static constexpr int kValues = 32, kBlock = static_cast<int>(kNf4Block), kTableWords = 256 * 32;
+  using Scale = float;
+  const void* data;
+  const void* scales;
   const float* map;
-  const float* absmax;
-  int64_t in;
+  int in;
 
   __device__ void MakeTable(unsigned* table) const {
-    const unsigned lane = threadIdx.x % 32;
-    for (unsigned byte = threadIdx.x / 32; byte < 256; byte += blockDim.x / 32) {
-      const __half2 pair = __floats2half2_rn(map[byte >> 4], map[byte & 15u]);
+    const unsigned lane = threadIdx.x % 32, warps = blockDim.x / 32;
+    const float level = map[lane % 16];
+    for (unsigned byte = threadIdx.x / 32; byte < 256; byte += warps) {
+      const float high = __shfl_sync(0xFFFFFFFFu, level, static_cast<int>(byte >> 4));
+      const float low = __shfl_sync(0xFFFFFFFFu, level, static_cast<int>(byte & 15u));
+      const __half2 pair = __floats2half2_rn(high, low);
       table[byte * 32 + lane] = *reinterpret_cast<const unsigned*>(&pair);
     }
   }
-  __device__ uint4 Load(int64_t row, int chunk) const {
-    return *reinterpret_cast<const uint4*>(data + row * (in / 2) + chunk * (kValues / 2));
-  }
-  __device__ float Scale(int64_t row, int chunk) const {
-    return absmax[row * (in / kNf4Block) + chunk * kValues / kNf4Block];
-  }
-  __device__ static float2 Pair(const uint4& bits, int i, const unsigned* table) {
-    const unsigned byte = WordOf(bits, i / 4) >> (8 * (i % 4)) & 255u;
-    return HalvesOf(table[byte * 32 + threadIdx.x % 32]);
+  __device__ static __half2 Halves(const uint4& bits, int i, const unsigned* table) {
+    const unsigned word = WordOf(bits, i / 4);
+    constexpr unsigned kRow = 255u * 32;
+    const unsigned row = i % 4 == 0 ? word << 5 : word >> (8 * (i % 4) - 5);
+    return AsHalves(table[(row & kRow) + threadIdx.x % 32]);
   }
 };
 
@@ -95,16 +96,15 @@ inline bool InChunks(const Weight& weight) {
 // Calls body with the weight's chunks.
 template <typename Body>
 void WithWeightChunks(const Weight& weight, const Body& body) {
+  const auto in = static_cast<int>(weight.in);
   switch (weight.format) {
     case WeightFormat::kF16:
-      return body(F16Chunks{static_cast<const __half*>(weight.data), weight.in});
+      return body(F16Chunks{weight.data, nullptr, nullptr, in});
     case WeightFormat::kInt8Block64:
-      return body(Int8Chunks{static_cast<const int8_t*>(weight.data),
-                             static_cast<const __half*>(weight.scales), weight.in});
+      return body(Int8Chunks{weight.data, weight.scales, nullptr, in});
     case WeightFormat::kNf4:
       CHECK(weight.nf4.absmax != nullptr);
-      return body(Nf4Chunks{static_cast<const uint8_t*>(weight.data), weight.nf4.map,
-                            weight.nf4.absmax, weight.in});
+      return body(Nf4Chunks{weight.data, weight.nf4.absmax, weight.nf4.map, in});
     case WeightFormat::kF32:
     case WeightFormat::kBF16:
       CheckFailed(__FILE__, __LINE__, "a weight that was not placed");

@@ -88,6 +88,12 @@ Tensor RunLogits(Ops& ops, Workspace& workspace, const BagelConfig& config,
                                        [](const StepInput& input) { return input.wants_logits; });
   const Tensor last = workspace.Take(ops.ActivationType(), wanted, config.llm.hidden);
   const Tensor logits = workspace.Take(DType::kF32, wanted, config.llm.vocabulary);
+  if (wanted == hidden.rows) {
+    const Product product{logits, &weights.lm_head};
+    ops.NormLinear(std::span(&product, 1), hidden, weights.final_norm_und, config.llm.rms_eps,
+                   last);
+    return logits;
+  }
   int64_t next = 0;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Span& span = plan.step.spans[i];

@@ -1,47 +1,35 @@
 #include "model/mot.h"
 
-#include <algorithm>
+#include <vector>
 
 namespace bagel {
 namespace {
 
-// Rows whose gate and up activations exist at once; more rows go in equal chunks, since the two
-// are by far the widest tensors of a step.
-constexpr int64_t kMaxMlpRows = 2304;
+// Bytes of the gate and up activations that exist at once; more rows go in equal chunks, since the
+// two are by far the widest tensors of a step.
+constexpr int64_t kMlpBytes = int64_t{334} << 20;
 
 // hidden += down(silu(gate(x)) * up(x)), x = norm(hidden).
 void MlpForward(Ops& ops, Workspace& workspace, const LlmConfig& config, const ExpertLayer& expert,
                 const Tensor& hidden) {
-  const int64_t chunks = (hidden.rows + kMaxMlpRows - 1) / kMaxMlpRows;
+  const DType type = ops.ActivationType();
+  const int64_t row_bytes = 2 * expert.gate.out * static_cast<int64_t>(DTypeSize(type));
+  const int64_t chunks = (hidden.rows * row_bytes + kMlpBytes - 1) / kMlpBytes;
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
     const int64_t first = hidden.rows * chunk / chunks;
     const Tensor rows = hidden.Rows(first, hidden.rows * (chunk + 1) / chunks - first);
     const Workspace::Scope scope(workspace);
-    const DType type = ops.ActivationType();
     const Tensor x = workspace.Take(type, rows.rows, config.hidden);
     const Tensor gate = workspace.Take(type, rows.rows, expert.gate.out);
     const Tensor up = workspace.Take(type, rows.rows, expert.up.out);
-    ops.RmsNorm(x, rows, expert.post_attention_norm, config.rms_eps);
-    ops.Linear(gate, x, expert.gate);
-    ops.Linear(up, x, expert.up);
-    ops.SwiGluLinearAdd(rows, gate, up, expert.down);
+    ops.GatedMlpAdd(
+        rows, {expert.post_attention_norm, config.rms_eps, &expert.gate, &expert.up, &expert.down},
+        x, gate, up);
   }
 }
 
 const ExpertLayer& ExpertOf(const DecoderLayer& layer, const RouteRange& range) {
   return range.expert == Expert::kGen ? layer.gen : layer.und;
-}
-
-// q, k and v of one expert's rows, normalised and rotated; x is where the normed rows go.
-void ProjectRange(Ops& ops, const LlmConfig& config, const ExpertLayer& expert, int64_t first_row,
-                  const Tensor& hidden, const Tensor& x, const Tensor& q, const Tensor& k,
-                  const Tensor& v) {
-  ops.RmsNorm(x, hidden, expert.input_norm, config.rms_eps);
-  ops.Linear(q, x, expert.q);
-  ops.Linear(k, x, expert.k);
-  ops.Linear(v, x, expert.v);
-  ops.HeadNormRope(q, expert.q_norm, config.head_dim, config.rms_eps, config.rope_theta, first_row);
-  ops.HeadNormRope(k, expert.k_norm, config.head_dim, config.rms_eps, config.rope_theta, first_row);
 }
 
 }  // namespace
@@ -57,12 +45,15 @@ void DecoderLayerForward(Ops& ops, Workspace& workspace, const LlmConfig& config
     const Tensor q = workspace.Take(type, rows, config.heads * config.head_dim);
     const Tensor k = workspace.Take(type, rows, config.kv_heads * config.head_dim);
     const Tensor v = workspace.Take(type, rows, config.kv_heads * config.head_dim);
+    std::vector<HeadNorms> norms;
     for (const RouteRange& range : route) {
       const auto part = [&](const Tensor& t) { return t.Rows(range.first_row, range.rows); };
-      ProjectRange(ops, config, ExpertOf(layer, range), range.first_row, part(hidden), part(x),
-                   part(q), part(k), part(v));
+      const ExpertLayer& expert = ExpertOf(layer, range);
+      const Product products[] = {{part(q), &expert.q}, {part(k), &expert.k}, {part(v), &expert.v}};
+      ops.NormLinear(products, part(hidden), expert.input_norm, config.rms_eps, part(x));
+      norms.push_back({range.first_row, range.rows, expert.q_norm, expert.k_norm});
     }
-    ops.KvAppend(cache, k, v);
+    ops.NormRopeAppend(cache, q, k, v, norms, config.rms_eps, config.rope_theta);
     // As wide as x, which has done its part.
     const Tensor attention = x;
     ops.Attention(attention, q, cache);

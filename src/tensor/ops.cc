@@ -69,6 +69,21 @@ void Ops::LinearAdd(const Tensor& y, const Tensor& x, const Weight& weight) {
   if (x.rows > 0) DoLinear(y, x, weight, /*add=*/true);
 }
 
+void Ops::NormLinear(std::span<const Product> products, const Tensor& x, const float* norm,
+                     float eps, const Tensor& normed) {
+  CHECK(SameShape(normed, x));
+  for (const Product& product : products)
+    CHECK(product.weight->in == x.cols && product.y.cols == product.weight->out &&
+          product.y.rows == x.rows);
+  if (x.rows > 0) DoNormLinear(products, x, norm, eps, normed);
+}
+
+void Ops::DoNormLinear(std::span<const Product> products, const Tensor& x, const float* norm,
+                       float eps, const Tensor& normed) {
+  RmsNorm(normed, x, norm, eps);
+  for (const Product& product : products) Linear(product.y, normed, *product.weight);
+}
+
 void Ops::RmsNorm(const Tensor& y, const Tensor& x, const float* weight, float eps) {
   CHECK(SameShape(y, x));
   DoRmsNorm(y, x, weight, eps);
@@ -102,6 +117,22 @@ void Ops::DoSwiGluLinearAdd(const Tensor& y, const Tensor& gate, const Tensor& u
   LinearAdd(y, gate, weight);
 }
 
+void Ops::GatedMlpAdd(const Tensor& y, const GatedMlp& mlp, const Tensor& normed,
+                      const Tensor& gate, const Tensor& up) {
+  CHECK(SameShape(normed, y) && SameShape(gate, up) && gate.rows == y.rows);
+  CHECK(mlp.gate->in == y.cols && mlp.up->in == y.cols && mlp.down->out == y.cols);
+  CHECK(gate.cols == mlp.gate->out && up.cols == mlp.up->out && gate.cols == mlp.down->in);
+  CHECK(y.dtype == DType::kF32);
+  if (y.rows > 0) DoGatedMlpAdd(y, mlp, normed, gate, up);
+}
+
+void Ops::DoGatedMlpAdd(const Tensor& y, const GatedMlp& mlp, const Tensor& normed,
+                        const Tensor& gate, const Tensor& up) {
+  const Product products[] = {{gate, mlp.gate}, {up, mlp.up}};
+  NormLinear(products, y, mlp.norm, mlp.eps, normed);
+  SwiGluLinearAdd(y, gate, up, *mlp.down);
+}
+
 void Ops::HeadNormRope(const Tensor& x, const float* weight, int64_t head_dim, float eps,
                        float theta, int64_t first_row) {
   CHECK(head_dim > 0 && head_dim % 2 == 0 && x.cols % head_dim == 0);
@@ -113,6 +144,30 @@ void Ops::KvAppend(const KvLayer& cache, const Tensor& k, const Tensor& v) {
   CHECK(SameShape(k, v) && k.rows == step_.rows());
   CHECK(k.cols == cache.kv_heads * cache.head_dim);
   DoKvAppend(cache, k, v);
+}
+
+void Ops::NormRopeAppend(const KvLayer& cache, const Tensor& q, const Tensor& k, const Tensor& v,
+                         std::span<const HeadNorms> norms, float eps, float theta) {
+  CHECK(SameShape(k, v) && k.rows == step_.rows() && q.rows == k.rows);
+  CHECK(k.cols == cache.kv_heads * cache.head_dim && q.cols % cache.head_dim == 0);
+  int64_t rows = 0;
+  for (const HeadNorms& part : norms) {
+    CHECK(part.first_row >= 0 && part.rows >= 0 && part.first_row + part.rows <= q.rows);
+    rows += part.rows;
+  }
+  CHECK(rows == q.rows);
+  DoNormRopeAppend(cache, q, k, v, norms, eps, theta);
+}
+
+void Ops::DoNormRopeAppend(const KvLayer& cache, const Tensor& q, const Tensor& k, const Tensor& v,
+                           std::span<const HeadNorms> norms, float eps, float theta) {
+  for (const HeadNorms& part : norms) {
+    HeadNormRope(q.Rows(part.first_row, part.rows), part.q, cache.head_dim, eps, theta,
+                 part.first_row);
+    HeadNormRope(k.Rows(part.first_row, part.rows), part.k, cache.head_dim, eps, theta,
+                 part.first_row);
+  }
+  KvAppend(cache, k, v);
 }
 
 void Ops::Attention(const Tensor& y, const Tensor& q, const KvLayer& cache) {

@@ -56,6 +56,29 @@ struct KvLayer {
   }
 };
 
+// One of several products of the same rows: y = x W^T + bias.
+struct Product {
+  Tensor y;
+  const Weight* weight;
+};
+
+// A gated MLP with the norm before it.
+struct GatedMlp {
+  const float* norm;
+  float eps;
+  const Weight* gate;
+  const Weight* up;
+  const Weight* down;
+};
+
+// The norms of the heads of rows [first_row, first_row + rows) of a step.
+struct HeadNorms {
+  int64_t first_row;
+  int64_t rows;
+  const float* q;  // f32 [head_dim]
+  const float* k;
+};
+
 // What a device can do at best, measured now.
 struct Roofs {
   double read_bytes_per_second = 0;
@@ -124,6 +147,10 @@ class Ops {
   void Linear(const Tensor& y, const Tensor& x, const Weight& weight);
   // y += x W^T + bias, y being the f32 residual stream.
   void LinearAdd(const Tensor& y, const Tensor& x, const Weight& weight);
+  // All products of RmsNorm(x, norm, eps). `normed` [x.rows, x.cols] of the activation type is
+  // memory for those rows, which a device may leave untouched.
+  void NormLinear(std::span<const Product> products, const Tensor& x, const float* norm, float eps,
+                  const Tensor& normed);
 
   // ---- Row by row ----
 
@@ -142,6 +169,11 @@ class Ops {
   // default is SwiGlu and LinearAdd; a device whose activations are f16 keeps a product beyond
   // their range, which Qwen2.5 has on some tokens.
   void SwiGluLinearAdd(const Tensor& y, const Tensor& gate, const Tensor& up, const Weight& weight);
+  // y += down(silu(gate(n)) * up(n)), n = RmsNorm(y) and y the f32 residual stream. normed
+  // [y.rows, y.cols], gate and up [y.rows, gate.out], of the activation type, are memory for what
+  // lies between.
+  void GatedMlpAdd(const Tensor& y, const GatedMlp& mlp, const Tensor& normed, const Tensor& gate,
+                   const Tensor& up);
 
   // y = x, from one floating-point type (f32, or the device's KvType) to another.
   void Copy(const Tensor& y, const Tensor& x);
@@ -175,6 +207,10 @@ class Ops {
   // Stores the rows of the whole step in the cache, each at its place in its span's pages.
   // k, v: [step rows, kv_heads * head_dim].
   void KvAppend(const KvLayer& cache, const Tensor& k, const Tensor& v);
+  // HeadNormRope of the rows of q and k that each of `norms` names, then KvAppend. The norms cover
+  // the step. What k holds afterwards is undefined.
+  void NormRopeAppend(const KvLayer& cache, const Tensor& q, const Tensor& k, const Tensor& v,
+                      std::span<const HeadNorms> norms, float eps, float theta);
   // Scaled dot-product attention of the whole step over the cache, which already holds the step's
   // own rows. q, y: [step rows, heads * head_dim]; query head h reads kv head h / (heads /
   // kv_heads); scale 1/sqrt(head_dim); softmax over the past and over the span as its `causal`
@@ -192,6 +228,13 @@ class Ops {
   void SetTrace(TraceSink sink) { trace_ = std::move(sink); }
   bool tracing() const { return trace_ != nullptr; }
   void Trace(const std::string& name, const Tensor& tensor);
+
+ protected:
+  // What a device that fuses some of these calls for the rest: the ops one after another.
+  virtual void DoNormLinear(std::span<const Product> products, const Tensor& x, const float* norm,
+                            float eps, const Tensor& normed);
+  virtual void DoGatedMlpAdd(const Tensor& y, const GatedMlp& mlp, const Tensor& normed,
+                             const Tensor& gate, const Tensor& up);
 
  private:
   virtual void DoBeginStep(const Step&) {}
@@ -211,6 +254,9 @@ class Ops {
   virtual void DoGroupMoments(const Tensor& y, const Tensor& x, int64_t groups) = 0;
   virtual void DoScaleShift(const Tensor& y, const Tensor& x, const Tensor& factors) = 0;
   virtual void DoSwiGlu(const Tensor& y, const Tensor& gate, const Tensor& up) = 0;
+  virtual void DoNormRopeAppend(const KvLayer& cache, const Tensor& q, const Tensor& k,
+                                const Tensor& v, std::span<const HeadNorms> norms, float eps,
+                                float theta);
   virtual void DoSwiGluLinearAdd(const Tensor& y, const Tensor& gate, const Tensor& up,
                                  const Weight& weight);
   virtual void DoHeadNormRope(const Tensor& x, const float* weight, int64_t head_dim, float eps,

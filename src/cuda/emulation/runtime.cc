@@ -308,7 +308,7 @@ cudaError_t cudaGetDeviceCount(int* count) {
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   const char* capability = std::getenv("BAGEL_EMULATION_CAPABILITY");
   const int number = capability != nullptr ? std::atoi(capability) : 90;
-  *properties = {"emulated GPU", number / 10, number % 10, 4, size_t{1} << 34};
+  *properties = {"emulated GPU", number / 10, number % 10, 4, size_t{1} << 34, 227 << 10};
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int) { return cudaSuccess; }

@@ -15,11 +15,29 @@ inline unsigned char* SharedMemory() { return emulation::DynamicShared(); }
 
 inline float FastExp2(float x) { return std::exp2(x); }
 
+template <typename T>
+T Opaque(T value) {
+  return value;
+}
+inline void WaitForEarlierKernels() {}
+inline void LetLaterKernelsStart() {}
+
+inline uint4 LoadStreamed(const void* from) {
+  if (reinterpret_cast<uintptr_t>(from) % 16 != 0) __builtin_trap();
+  return *static_cast<const uint4*>(from);
+}
+
+inline float LoadNow(const float* from) { return *from; }
+inline float LoadNow(const __half* from) { return __half2float(*from); }
+
 inline void CopyAsync16(void* shared, const void* global, bool valid) {
   if (reinterpret_cast<uintptr_t>(shared) % 16 != 0 ||
       reinterpret_cast<uintptr_t>(global) % 16 != 0)
     __builtin_trap();
   emulation::CopyLater(shared, valid ? global : nullptr, 16);
+}
+inline void CopyAsync4(void* shared, const void* global, bool valid) {
+  emulation::CopyLater(shared, valid ? global : nullptr, 4);
 }
 inline void CommitCopies() { emulation::CommitCopies(); }
 template <int kGroupsLeft>
