@@ -29,6 +29,7 @@ __device__ inline int InputOf(ConvSampling sampling, int position, int tap, int 
 // Sixteen channels of what one kernel element meets at a pixel of the result: row is the pixel, k
 // the column of the weight. Channels are a multiple of sixteen.
 struct PatchSource {
+  static constexpr int kPiece = 16;
   const float* data;
   int64_t stride;
   const float* scales;  // null: x itself
@@ -131,9 +132,10 @@ void CudaConv::Run(const Tensor& y, const Tensor& x, const Weight& weight,
                               static_cast<int>(y.rows)};
     const HalfSource kernel{static_cast<const __half*>(weight.data), weight.in,
                             static_cast<int>(weight.out), static_cast<int>(weight.in)};
-    const GemmResult<float> result{ViewOf<float>(y),         weight.bias, static_cast<int>(y.rows),
-                                   static_cast<int>(y.cols), 1.0f,        add};
-    return LaunchGemm(context_.stream(), result, patches, kernel, weight.in);
+    LaunchGemm<GemmShape<2, 4, 64, 32, 32, 1>>(context_.stream(),
+                                               GemmResultOf<float>(y, weight.bias, add, 1.0f),
+                                               patches, kernel, weight.in);
+    return;
   }
   constexpr unsigned kThreads = 128, kWarps = kThreads / 32;
   const auto width = geometry.OutputWidth();

@@ -1,15 +1,24 @@
-// Products of many rows on the tensor cores of every card from the V100 on: y[m][n] = sum_k A[m][k]
-// B[n][k], where A and B come from wherever their sources find them, unpacked on the way into
-// shared memory.
+// Products of more than a few rows on the tensor cores of every card from the V100 on: y[m][n] =
+// sum_k A[m][k] B[n][k], where A and B come from wherever their sources find them, unpacked on the
+// way into shared memory.
 //
-// A source has a type Raw, what a thread holds of sixteen neighbouring values as they are stored;
-// Fetch(row, k), which begins to load them, zeros outside; Unpack(raw, halves), which turns them
-// into f16; and Prepare(), which all threads call once. k is a multiple of 16. A source of B also
-// has kBlocks: the blocks of a multiprocessor for which the registers suffice.
+// A source has kPiece, 8 or 16 neighbouring values that a thread fetches at once; a type Raw, what
+// it holds of them as they are stored; Fetch(row, k), which begins to load them, zeros outside;
+// Unpack(raw, halves), which turns them into f16; and Prepare(), which all threads call once.
+//
+// What limits a V100 (80 multiprocessors, each 512 multiply-adds and 128 bytes of shared memory a
+// cycle, four warps' instructions): warps of 64 x 64 multiply 65536 times in 16 of k, 128 cycles,
+// for which they read eight fragments of 512 bytes that WMMA keeps twice in a warp: 32 to 64
+// cycles of shared memory; writing 384 rows of tiles is another 1/10. Tensor instructions take an
+// issue slot in two, all else (about 40 in 300) fits between them. So the tensor cores are what
+// limits it; what is lost is the wait at the end of a step, which the other block or the other
+// warp of a scheduler covers in part.
 #ifndef BAGEL_CUDA_GEMM_CUH_
 #define BAGEL_CUDA_GEMM_CUH_
 
 #include <mma.h>
+
+#include <algorithm>
 
 #include "cuda/launch.h"
 #include "cuda/ptx.cuh"
@@ -17,7 +26,8 @@
 
 namespace bagel {
 
-// Where y goes, and what is done to it on the way.
+// Where y goes, and what is done to it on the way. Part p of a product that is divided over k goes
+// to rows p * rows and on.
 template <typename Y>
 struct GemmResult {
   View<Y> y;
@@ -25,53 +35,96 @@ struct GemmResult {
   int rows, cols;
   float scale;
   bool add;
+  bool eights;  // eight columns of y can be read and written at a time
+};
+
+template <typename Y>
+GemmResult<Y> GemmResultOf(const Tensor& y, const float* bias, bool add, float scale) {
+  return {ViewOf<Y>(y), bias,       static_cast<int>(y.rows), static_cast<int>(y.cols), scale,
+          add,          InEights(y)};
+}
+
+// The tile of y that a block makes: kWarpRows x kWarpCols a warp, by steps of kDepth_ of k.
+// kBlocks_ blocks share a multiprocessor.
+template <int kRowWarps, int kColWarps, int kWarpRows_, int kWarpCols_, int kDepth_, int kBlocks_>
+struct GemmShape {
+  static constexpr int kWarpRows = kWarpRows_, kWarpCols = kWarpCols_;
+  static constexpr int kRows = kRowWarps * kWarpRows, kCols = kColWarps * kWarpCols;
+  static constexpr int kRowParts = kRowWarps;
+  static constexpr int kDepth = kDepth_, kStride = kDepth + 8;  // spreads rows over the banks
+  static constexpr int kThreads = 32 * kRowWarps * kColWarps;
+  static constexpr int kBlocks = kBlocks_;
 };
 
 namespace gemm {
 
 namespace wmma = nvcuda::wmma;
 
-constexpr int kSide = 16;            // of a fragment
-constexpr int kTile = 128;           // rows and columns of y that a block makes
-constexpr int kDepth = 32;           // of k, taken at once
-constexpr int kStride = kDepth + 8;  // spreads rows over the banks
-constexpr int kThreads = 256;
-constexpr int kWarpRows = 64, kWarpCols = 32;  // of a warp, two by four of them
+constexpr int kSide = 16;  // of a fragment
 constexpr int kStagingStride = kSide + 4;
+constexpr int kRasterRows = 8;  // tiles of rows that are walked together: their columns stay in L2
 
+template <typename Shape>
 struct Shared {
-  __half a[2][kTile * kStride];
-  __half b[2][kTile * kStride];
+  __half a[2][Shape::kRows * Shape::kStride];
+  __half b[2][Shape::kCols * Shape::kStride];
 };
 
 using Sums = wmma::fragment<wmma::accumulator, kSide, kSide, kSide, float>;
 
-// Sixteen values of a thread into a tile.
-template <typename Source>
-__device__ __forceinline__ void StoreTile(__half* tile, const Source& source,
-                                          const typename Source::Raw& raw) {
-  uint4 halves[2];
-  source.Unpack(raw, halves);
-  auto* to = reinterpret_cast<uint4*>(tile + threadIdx.x / 2 * kStride + threadIdx.x % 2 * 16);
-  to[0] = halves[0];
-  to[1] = halves[1];
-}
+// What a thread holds of a tile [kRows][Shape::kDepth] on its way to shared memory.
+template <typename Shape, typename Source, int kRows>
+class TilePieces {
+ public:
+  __device__ __forceinline__ void Fetch(const Source& source, int first_row, int k) {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i)
+      if (Has(i)) raws_[i] = source.Fetch(first_row + Row(i), k + Column(i));
+  }
+  __device__ __forceinline__ void Store(const Source& source, __half* tile) const {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      if (!Has(i)) continue;
+      uint4 halves[Source::kPiece / 8];
+      source.Unpack(raws_[i], halves);
+      auto* to = reinterpret_cast<uint4*>(tile + Row(i) * Shape::kStride + Column(i));
+#pragma unroll
+      for (int part = 0; part < Source::kPiece / 8; ++part) to[part] = halves[part];
+    }
+  }
 
-__device__ __forceinline__ void MultiplyTiles(Sums (&sums)[kWarpRows / kSide][kWarpCols / kSide],
-                                              const __half* a, const __half* b) {
+ private:
+  static constexpr int kOfRow = Shape::kDepth / Source::kPiece, kAll = kRows * kOfRow;
+  static constexpr int kCount = (kAll + Shape::kThreads - 1) / Shape::kThreads;
+
+  __device__ static int Index(int i) { return static_cast<int>(threadIdx.x) + i * Shape::kThreads; }
+  __device__ static bool Has(int i) { return kAll % Shape::kThreads == 0 || Index(i) < kAll; }
+  __device__ static int Row(int i) { return Index(i) / kOfRow; }
+  __device__ static int Column(int i) { return Index(i) % kOfRow * Source::kPiece; }
+
+  typename Source::Raw raws_[kCount];
+};
+
+template <typename Shape>
+using WarpSums = Sums[Shape::kWarpRows / kSide][Shape::kWarpCols / kSide];
+
+template <typename Shape>
+__device__ __forceinline__ void MultiplyTiles(WarpSums<Shape>& sums, const __half* a,
+                                              const __half* b) {
+  constexpr int kStride = Shape::kStride;
 #pragma unroll
-  for (int k = 0; k < kDepth; k += kSide) {
+  for (int k = 0; k < Shape::kDepth; k += kSide) {
     wmma::fragment<wmma::matrix_b, kSide, kSide, kSide, __half, wmma::col_major>
-        right[kWarpCols / kSide];
+        right[Shape::kWarpCols / kSide];
 #pragma unroll
-    for (int n = 0; n < kWarpCols / kSide; ++n)
+    for (int n = 0; n < Shape::kWarpCols / kSide; ++n)
       wmma::load_matrix_sync(right[n], b + n * kSide * kStride + k, kStride);
 #pragma unroll
-    for (int m = 0; m < kWarpRows / kSide; ++m) {
+    for (int m = 0; m < Shape::kWarpRows / kSide; ++m) {
       wmma::fragment<wmma::matrix_a, kSide, kSide, kSide, __half, wmma::row_major> left;
       wmma::load_matrix_sync(left, a + m * kSide * kStride + k, kStride);
 #pragma unroll
-      for (int n = 0; n < kWarpCols / kSide; ++n)
+      for (int n = 0; n < Shape::kWarpCols / kSide; ++n)
         wmma::mma_sync(sums[m][n], left, right[n], sums[m][n]);
     }
   }
@@ -81,60 +134,88 @@ __device__ __forceinline__ void MultiplyTiles(Sums (&sums)[kWarpRows / kSide][kW
 template <typename Y>
 __device__ __forceinline__ void StoreFragment(const GemmResult<Y>& result, const Sums& sums,
                                               float* staging, int first_row, int first_col) {
+  constexpr int kCols = 8;  // of a lane
   const int lane = static_cast<int>(threadIdx.x % 32);
   __syncwarp();
   wmma::store_matrix_sync(staging, sums, kStagingStride, wmma::mem_row_major);
   __syncwarp();
-  const int row = first_row + lane / 2, part = lane % 2 * 8;
-  if (row >= result.rows) return;
-  const float* from = staging + lane / 2 * kStagingStride + part;
+  const int row = first_row + lane / 2, col = first_col + lane % 2 * kCols;
+  if (row >= result.rows || col >= result.cols) return;
+  const int count = result.cols - col < kCols ? result.cols - col : kCols;
+  float values[kCols];
+  LoadValues<kCols>(staging + lane / 2 * kStagingStride + lane % 2 * kCols, values);
 #pragma unroll
-  for (int i = 0; i < 8; ++i) {
-    const int col = first_col + part + i;
-    if (col >= result.cols) break;
-    const float value = from[i] * result.scale + (result.bias != nullptr ? result.bias[col] : 0.0f);
-    Y* to = result.y.At(row, col);
-    *to = FromFloat<Y>(result.add ? ToFloat(*to) + value : value);
+  for (int i = 0; i < kCols; ++i)
+    values[i] = values[i] * result.scale +
+                (result.bias != nullptr && i < count ? result.bias[col + i] : 0.0f);
+  Y* to = result.y.At(static_cast<int64_t>(blockIdx.y) * result.rows + row, col);
+  if (result.eights) {
+    if (result.add) {
+      float before[kCols];
+      LoadValues<kCols>(to, before);
+#pragma unroll
+      for (int i = 0; i < kCols; ++i) values[i] += before[i];
+    }
+    StoreValues<kCols>(to, values);
+    return;
   }
+#pragma unroll
+  for (int i = 0; i < kCols; ++i)
+    if (i < count) to[i] = FromFloat<Y>(result.add ? ToFloat(to[i]) + values[i] : values[i]);
 }
 
-// Grid: tiles of rows, tiles of columns.
-template <typename Y, typename A, typename B>
-__global__ void __launch_bounds__(kThreads, B::kBlocks)
-    GemmKernel(GemmResult<Y> result, A a_source, B b_source, int depth) {
-  auto& shared = *reinterpret_cast<Shared*>(SharedMemory());
+// The block's tile: kRasterRows tiles of rows at a time, all their columns.
+template <typename Shape, typename Y>
+__device__ __forceinline__ int2 FirstOfTile(const GemmResult<Y>& result) {
+  const int rows = (result.rows + Shape::kRows - 1) / Shape::kRows;
+  const int cols = (result.cols + Shape::kCols - 1) / Shape::kCols;
+  const int tile = static_cast<int>(blockIdx.x);
+  const int first = tile / (kRasterRows * cols) * kRasterRows;
+  const int height = rows - first < kRasterRows ? rows - first : kRasterRows;
+  const int index = tile - first * cols;
+  return {(first + index % height) * Shape::kRows, index / height * Shape::kCols};
+}
+
+// Grid: tiles of y, parts of k of `depth` each, a multiple of Shape::kDepth.
+template <typename Shape, typename Y, typename A, typename B>
+__global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocks)
+    GemmKernel(GemmResult<Y> result, A a_source, B b_source, int all_depth, int depth) {
+  auto& shared = *reinterpret_cast<Shared<Shape>*>(SharedMemory());
   a_source.Prepare();
   b_source.Prepare();
-  const int first_row = static_cast<int>(blockIdx.x) * kTile;
-  const int first_col = static_cast<int>(blockIdx.y) * kTile;
-  const int thread_row = static_cast<int>(threadIdx.x / 2);
-  const int thread_k = static_cast<int>(threadIdx.x % 2) * 16;
+  const int2 first = FirstOfTile<Shape>(result);
   const int warp = static_cast<int>(threadIdx.x / 32);
-  const int warp_row = warp / 4 * kWarpRows, warp_col = warp % 4 * kWarpCols;
+  const int warp_row = warp % Shape::kRowParts * Shape::kWarpRows;
+  const int warp_col = warp / Shape::kRowParts * Shape::kWarpCols;
+  const int begin = static_cast<int>(blockIdx.y) * depth;
+  const int end = all_depth - begin < depth ? all_depth : begin + depth;
 
-  Sums sums[kWarpRows / kSide][kWarpCols / kSide];
+  WarpSums<Shape> sums;
 #pragma unroll
   for (auto& row : sums)
 #pragma unroll
     for (Sums& fragment : row) wmma::fill_fragment(fragment, 0.0f);
 
-  auto a = a_source.Fetch(first_row + thread_row, thread_k);
-  auto b = b_source.Fetch(first_col + thread_row, thread_k);
+  TilePieces<Shape, A, Shape::kRows> a;
+  TilePieces<Shape, B, Shape::kCols> b;
+  a.Fetch(a_source, first.x, begin);
+  b.Fetch(b_source, first.y, begin);
   __syncthreads();  // the sources' tables
-  StoreTile(shared.a[0], a_source, a);
-  StoreTile(shared.b[0], b_source, b);
+  a.Store(a_source, shared.a[0]);
+  b.Store(b_source, shared.b[0]);
   __syncthreads();
   int stage = 0;
-  for (int k = 0; k < depth; k += kDepth) {
-    const bool more = k + kDepth < depth;
+  for (int k = begin; k < end; k += Shape::kDepth) {
+    const bool more = k + Shape::kDepth < end;
     if (more) {
-      a = a_source.Fetch(first_row + thread_row, k + kDepth + thread_k);
-      b = b_source.Fetch(first_col + thread_row, k + kDepth + thread_k);
+      a.Fetch(a_source, first.x, k + Shape::kDepth);
+      b.Fetch(b_source, first.y, k + Shape::kDepth);
     }
-    MultiplyTiles(sums, shared.a[stage] + warp_row * kStride, shared.b[stage] + warp_col * kStride);
+    MultiplyTiles<Shape>(sums, shared.a[stage] + warp_row * Shape::kStride,
+                         shared.b[stage] + warp_col * Shape::kStride);
     if (more) {
-      StoreTile(shared.a[1 - stage], a_source, a);
-      StoreTile(shared.b[1 - stage], b_source, b);
+      a.Store(a_source, shared.a[1 - stage]);
+      b.Store(b_source, shared.b[1 - stage]);
     }
     __syncthreads();
     stage = 1 - stage;
@@ -142,22 +223,36 @@ __global__ void __launch_bounds__(kThreads, B::kBlocks)
 
   float* staging = reinterpret_cast<float*>(&shared) + warp * kSide * kStagingStride;
 #pragma unroll
-  for (int m = 0; m < kWarpRows / kSide; ++m)
+  for (int m = 0; m < Shape::kWarpRows / kSide; ++m)
 #pragma unroll
-    for (int n = 0; n < kWarpCols / kSide; ++n)
-      StoreFragment(result, sums[m][n], staging, first_row + warp_row + m * kSide,
-                    first_col + warp_col + n * kSide);
+    for (int n = 0; n < Shape::kWarpCols / kSide; ++n)
+      StoreFragment(result, sums[m][n], staging, first.x + warp_row + m * kSide,
+                    first.y + warp_col + n * kSide);
+}
+
+// The tiles of a result.
+template <typename Shape>
+int64_t GemmTiles(int64_t rows, int64_t cols) {
+  return ((rows + Shape::kRows - 1) / Shape::kRows) * ((cols + Shape::kCols - 1) / Shape::kCols);
 }
 
 }  // namespace gemm
 
-template <typename Y, typename A, typename B>
-void LaunchGemm(cudaStream_t stream, const GemmResult<Y>& result, const A& a, const B& b,
-                int64_t depth) {
-  const dim3 grid((static_cast<unsigned>(result.rows) + gemm::kTile - 1) / gemm::kTile,
-                  (static_cast<unsigned>(result.cols) + gemm::kTile - 1) / gemm::kTile);
-  Launch(stream, {grid, dim3(gemm::kThreads), sizeof(gemm::Shared)}, gemm::GemmKernel<Y, A, B>,
-         result, a, b, static_cast<int>(depth));
+// In at most `parts` of k, whose results lie below each other; returns their number.
+template <typename Shape, typename Y, typename A, typename B>
+int64_t LaunchGemm(cudaStream_t stream, const GemmResult<Y>& result, const A& a, const B& b,
+                   int64_t depth, int64_t parts = 1) {
+  constexpr int64_t kStep = Shape::kDepth;
+  constexpr size_t kStaging =
+      Shape::kThreads / 32 * sizeof(float) * gemm::kSide * gemm::kStagingStride;
+  const int64_t steps = (depth + kStep - 1) / kStep, of_part = (steps + parts - 1) / parts;
+  const int64_t made = (steps + of_part - 1) / of_part;
+  const dim3 grid(static_cast<unsigned>(gemm::GemmTiles<Shape>(result.rows, result.cols)),
+                  static_cast<unsigned>(made));
+  Launch(stream, {grid, dim3(Shape::kThreads), std::max(sizeof(gemm::Shared<Shape>), kStaging)},
+         gemm::GemmKernel<Shape, Y, A, B>, result, a, b, static_cast<int>(depth),
+         static_cast<int>(of_part * kStep));
+  return made;
 }
 
 }  // namespace bagel

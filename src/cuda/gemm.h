@@ -1,25 +1,28 @@
-// Products of many rows on tensor cores.
+// Products of more rows than a GEMV takes, on tensor cores.
 #ifndef BAGEL_CUDA_GEMM_H_
 #define BAGEL_CUDA_GEMM_H_
 
-#include <cuda_runtime.h>
-
+#include "cuda/context.h"
 #include "tensor/tensor.h"
 #include "tensor/weight.h"
 
 namespace bagel {
 
-// Whether Gemm takes this: x f16, columns in eights where the weight is f16 and else in sixteens,
-// both 16-byte aligned.
-bool GemmTakes(const Tensor& x, const Weight& weight);
+// Whether the products below take these rows: f16 in aligned eights.
+bool GemmTakesRows(const Tensor& x);
 
-// See CudaLinear::Run.
-void Gemm(cudaStream_t stream, const Tensor& y, const Tensor& x, const Weight& weight, bool add,
-          float scale);
+// y = scale * x W^T + bias, or y += that. x f16 [rows, in], W dense f16 [y.cols, in] at
+// `values`, a multiple of 16 bytes; the bias may be null.
+void DenseGemm(const CudaContext& context, const Tensor& y, const Tensor& x, const void* values,
+               const float* bias, bool add, float scale);
 
-// Rows [first, first + count) of such a weight as dense f16 [count, in] at `values`.
-void UnpackWeight(cudaStream_t stream, void* values, const Weight& weight, int64_t first,
-                  int64_t count);
+// Whether StoredGemm takes this weight: pieces of sixteen columns (f16: eight), aligned.
+bool StoredGemmTakes(const Weight& weight);
+// Bytes of scratch memory for a StoredGemm of so many rows.
+size_t StoredGemmScratch(const CudaContext& context, int64_t rows, const Weight& weight);
+// See CudaLinear::Run. The weight is unpacked once for each 64 rows.
+void StoredGemm(const CudaContext& context, const Tensor& y, const Tensor& x, const Weight& weight,
+                bool add, float scale, void* scratch);
 
 }  // namespace bagel
 

@@ -11,26 +11,19 @@ namespace bagel {
 
 // Rows of f16, whose columns are a multiple of eight and 16-byte aligned.
 struct HalfSource {
-  static constexpr int kBlocks = 1;
+  static constexpr int kPiece = 8;
   const __half* data;
   int64_t stride;
   int rows, cols;
 
-  struct Raw {
-    uint4 bits[2];
-  };
+  using Raw = uint4;
   __device__ void Prepare() const {}
   __device__ __forceinline__ Raw Fetch(int row, int k) const {
-    Raw raw{};
-    if (row >= rows) return raw;
-    const auto* from = reinterpret_cast<const uint4*>(data + row * stride + k);
-    if (k < cols) raw.bits[0] = from[0];
-    if (k + 8 < cols) raw.bits[1] = from[1];
-    return raw;
+    if (k >= cols) return make_uint4(0, 0, 0, 0);
+    return *reinterpret_cast<const uint4*>(data + (row < rows ? row : rows - 1) * stride + k);
   }
-  __device__ __forceinline__ void Unpack(const Raw& raw, uint4 (&halves)[2]) const {
-    halves[0] = raw.bits[0];
-    halves[1] = raw.bits[1];
+  __device__ __forceinline__ void Unpack(const Raw& raw, uint4 (&halves)[1]) const {
+    halves[0] = raw;
   }
 };
 
@@ -39,9 +32,9 @@ __device__ inline unsigned PackPair(float low, float high) {
   return *reinterpret_cast<const unsigned*>(&pair);
 }
 
+// Blocks begin anew at each row.
 struct Int8Source {
-  static constexpr int kBlocks = 1;
-  static constexpr int kBlock = static_cast<int>(kInt8BlockSize);
+  static constexpr int kPiece = 16;
   const int8_t* data;
   const __half* scales;
   int rows, cols;
@@ -54,9 +47,9 @@ struct Int8Source {
   __device__ __forceinline__ Raw Fetch(int row, int k) const {
     Raw raw{};
     if (row >= rows || k >= cols) return raw;
-    const int64_t first = static_cast<int64_t>(row) * cols + k;
-    raw.bits = *reinterpret_cast<const uint4*>(data + first);
+    constexpr int kBlock = static_cast<int>(kInt8BlockSize);
     const int blocks = (cols + kBlock - 1) / kBlock;
+    raw.bits = *reinterpret_cast<const uint4*>(data + static_cast<int64_t>(row) * cols + k);
     raw.scale = __half2float(scales[static_cast<int64_t>(row) * blocks + k / kBlock]);
     return raw;
   }
@@ -72,8 +65,9 @@ struct Int8Source {
   }
 };
 
+// Blocks run on from row to row.
 struct Nf4Source {
-  static constexpr int kBlocks = 2;
+  static constexpr int kPiece = 16;
   const uint8_t* data;
   const float* map;
   const float* absmax;
@@ -83,14 +77,13 @@ struct Nf4Source {
     uint2 bits;
     float scale;
   };
-  // The two levels of every byte.
-  __device__ static float2* Table() {
-    alignas(8) __shared__ float2 table[256];
-    return table;
+  // The levels, one copy for each lane's bank.
+  __device__ static float* Levels() {
+    __shared__ float levels[16 * 32];
+    return levels;
   }
   __device__ void Prepare() const {
-    for (unsigned byte = threadIdx.x; byte < 256; byte += blockDim.x)
-      Table()[byte] = make_float2(map[byte >> 4], map[byte & 15u]);
+    for (unsigned i = threadIdx.x; i < 16 * 32; i += blockDim.x) Levels()[i] = map[i / 32];
   }
   __device__ __forceinline__ Raw Fetch(int row, int k) const {
     Raw raw{};
@@ -101,19 +94,26 @@ struct Nf4Source {
     return raw;
   }
   __device__ __forceinline__ void Unpack(const Raw& raw, uint4 (&halves)[2]) const {
+    const float* levels = Levels() + threadIdx.x % 32;
     unsigned words[8];
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
-      const unsigned byte = (i < 4 ? raw.bits.x : raw.bits.y) >> (8 * (i % 4)) & 255u;
-      const float2 pair = Table()[byte];
-      words[i] = PackPair(pair.x * raw.scale, pair.y * raw.scale);
+      const unsigned byte = (i < 4 ? raw.bits.x : raw.bits.y) >> (8 * (i % 4));
+      words[i] = PackPair(levels[(byte >> 4 & 15u) * 32] * raw.scale,
+                          levels[(byte & 15u) * 32] * raw.scale);
     }
     halves[0] = make_uint4(words[0], words[1], words[2], words[3]);
     halves[1] = make_uint4(words[4], words[5], words[6], words[7]);
   }
 };
 
-// Calls body with the source of a weight for which InChunks holds.
+// Whether a weight has a source: aligned pieces that lie in one block.
+inline bool HasSource(const Weight& weight) {
+  return reinterpret_cast<uintptr_t>(weight.data) % 16 == 0 &&
+         weight.in % (weight.format == WeightFormat::kF16 ? 8 : 16) == 0;
+}
+
+// Calls body with the source of a weight for which HasSource.
 template <typename Body>
 void WithWeightSource(const Weight& weight, const Body& body) {
   const auto out = static_cast<int>(weight.out), in = static_cast<int>(weight.in);

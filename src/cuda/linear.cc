@@ -6,6 +6,7 @@
 #include "cuda/gemv.h"
 #include "cuda/linear_plain.h"
 #include "cuda/row_ops.h"
+#include "cuda/unpack.h"
 
 namespace bagel {
 namespace {
@@ -15,20 +16,19 @@ namespace {
 constexpr int64_t kSliceBytes = int64_t{130} << 20;
 // Slices begin at multiples of this, where cuBLAS has aligned columns of y and whole tiles.
 constexpr int64_t kSliceStep = 128;
-// Rows up to which reading the weight once for every few of them is the fastest: cuBLAS needs it
-// unpacked, which costs as much as reading it about four times, and this room's own product of many
-// rows fills the card with large tiles only.
-constexpr int64_t kFewRows = 32, kFewRowsAlone = 64;
-// Rows from which the room's own product is faster from an unpacked weight.
+// Rows from which unpacking a weight for cuBLAS is a small part of the product.
 constexpr int64_t kManyRows = 256;
 constexpr int kTuring = 75;
 
-// What x takes as f16, in units that keep what follows aligned; nothing where it is f16.
-size_t CopyBytes(const Tensor& x) {
-  constexpr size_t kAlignment = 256;
-  if (x.dtype == DType::kF16) return 0;
-  const auto bytes = static_cast<size_t>(x.rows * x.cols) * sizeof(uint16_t);
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+// Columns of x and a weight as f16 are padded to a multiple of this.
+constexpr int64_t kColumnStep = 16;
+
+constexpr int64_t RoundUp(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
+
+size_t HalfBytes(int64_t rows, int64_t columns) {
+  constexpr int64_t kAlignment = 256;
+  return static_cast<size_t>(
+      RoundUp(rows * columns * static_cast<int64_t>(sizeof(uint16_t)), kAlignment));
 }
 
 // Rows of a weight [out, in] that are unpacked at once: about equal parts, each in kSliceBytes.
@@ -49,49 +49,50 @@ CudaLinear::CudaLinear(CudaContext& context) : context_(context) {
 
 void CudaLinear::Run(const Tensor& y, const Tensor& x, const Weight& weight, bool add,
                      float scale) {
-  const bool few = x.rows <= (cublas_ ? kFewRows : kFewRowsAlone);
-  const bool unpacks = cublas_ ? !few : x.rows >= kManyRows;
-  const size_t copy_bytes = CopyBytes(x);
+  const bool takes = StoredGemmTakes(weight), few = x.rows <= kGemvRows;
+  const int64_t columns = takes ? weight.in : RoundUp(weight.in, kColumnStep);
+  const bool copies = x.dtype != DType::kF16 || !GemmTakesRows(x) || columns != x.cols;
+  const bool unpacks = !few && (x.rows >= kManyRows || !takes);
+  const size_t copy_bytes = copies ? HalfBytes(x.rows, columns) : 0;
+  size_t bytes = copy_bytes;
+  if (unpacks && (weight.format != WeightFormat::kF16 || !takes))
+    bytes += HalfBytes(SliceRows(weight.out, columns), columns);
+  else if (!few && !unpacks)
+    bytes += StoredGemmScratch(context_, x.rows, weight);
+  char* scratch = bytes > 0 ? static_cast<char*>(context_.Scratch(bytes)) : nullptr;
   Tensor input = x;
-  if (copy_bytes > 0 || unpacks) {
-    void* memory =
-        context_.Scratch(copy_bytes + (unpacks ? static_cast<size_t>(kSliceBytes) : size_t{0}));
-    if (copy_bytes > 0) {
-      input = {memory, DType::kF16, x.rows, x.cols, x.cols};
+  if (copies) {
+    input = {scratch, DType::kF16, x.rows, columns, columns};
+    if (columns == x.cols)
       CudaBlend(context_.stream(), input, x, 0.0f, 1.0f);
-    }
+    else
+      UnpackRows(context_.stream(), input, x);
   }
-  if (few && GemvTakes(input, weight)) return Gemv(context_, y, input, weight, add, scale);
-  if (!GemmTakes(input, weight)) return LinearPlain(context_.stream(), y, x, weight, add, scale);
-  if (unpacks) return RunUnpacked(y, input, weight, add, scale, copy_bytes);
-  Gemm(context_.stream(), y, input, weight, add, scale);
+  void* memory = scratch + copy_bytes;
+  if (unpacks) return RunUnpacked(y, input, weight, add, scale, memory);
+  if (!few) return StoredGemm(context_, y, input, weight, add, scale, memory);
+  if (GemvTakes(input, weight)) return Gemv(context_, y, input, weight, add, scale);
+  LinearPlain(context_.stream(), y, x, weight, add, scale);
 }
 
 void CudaLinear::RunUnpacked(const Tensor& y, const Tensor& x, const Weight& weight, bool add,
-                             float scale, size_t copy_bytes) {
-  if (weight.format == WeightFormat::kF16) return Multiply(y, x, weight, add, scale);
-  const int64_t slice = SliceRows(weight.out, weight.in);
-  auto* values =
-      static_cast<char*>(context_.Scratch(copy_bytes + static_cast<size_t>(kSliceBytes))) +
-      copy_bytes;
+                             float scale, void* values) {
+  if (weight.format == WeightFormat::kF16 && StoredGemmTakes(weight))
+    return RunDense(y, x, weight.data, weight.bias, add, scale);
+  const int64_t slice = SliceRows(weight.out, x.cols);
   for (int64_t first = 0; first < weight.out; first += slice) {
     const int64_t count = std::min(slice, weight.out - first);
-    UnpackWeight(context_.stream(), values, weight, first, count);
-    const Weight part{WeightFormat::kF16,
-                      count,
-                      weight.in,
-                      values,
-                      nullptr,
-                      weight.bias == nullptr ? nullptr : weight.bias + first};
-    Multiply(y.Cols(first, count), x, part, add, scale);
+    UnpackWeight(context_.stream(), {values, DType::kF16, count, x.cols, x.cols}, weight, first);
+    RunDense(y.Cols(first, count), x, values,
+             weight.bias != nullptr ? weight.bias + first : nullptr, add, scale);
   }
 }
 
-void CudaLinear::Multiply(const Tensor& y, const Tensor& x, const Weight& weight, bool add,
-                          float scale) {
-  if (cublas_ == nullptr) return Gemm(context_.stream(), y, x, weight, add, scale);
-  cublas_->Multiply(y, x, weight.data, add, scale);
-  if (weight.bias != nullptr) CudaAddBias(context_.stream(), y, weight.bias);
+void CudaLinear::RunDense(const Tensor& y, const Tensor& x, const void* values, const float* bias,
+                          bool add, float scale) {
+  if (cublas_ == nullptr) return DenseGemm(context_, y, x, values, bias, add, scale);
+  cublas_->Multiply(y, x, values, add, scale);
+  if (bias != nullptr) CudaAddBias(context_.stream(), y, bias);
 }
 
 }  // namespace bagel

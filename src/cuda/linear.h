@@ -21,11 +21,12 @@ class CudaLinear {
   void Run(const Tensor& y, const Tensor& x, const Weight& weight, bool add, float scale = 1.0f);
 
  private:
-  // Many rows, the weight unpacked in slices; `copy_bytes` of scratch are in use.
+  // Through the weight as dense f16 at `values`, in slices; x of as many columns.
   void RunUnpacked(const Tensor& y, const Tensor& x, const Weight& weight, bool add, float scale,
-                   size_t copy_bytes);
-  // A product with an f16 weight through cuBLAS, where there is one.
-  void Multiply(const Tensor& y, const Tensor& x, const Weight& weight, bool add, float scale);
+                   void* values);
+  // `values` f16 [y.cols, x.cols].
+  void RunDense(const Tensor& y, const Tensor& x, const void* values, const float* bias, bool add,
+                float scale);
 
   CudaContext& context_;
   std::unique_ptr<Cublas> cublas_;  // null: own kernels only

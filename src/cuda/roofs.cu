@@ -88,7 +88,7 @@ double MeasureFlops(CudaContext& context) {
     if (cublas != nullptr)
       cublas->Multiply(y, x, w.data, /*add=*/false, 1.0f);
     else
-      Gemm(context.stream(), y, x, {WeightFormat::kF16, kSide, kSide, w.data}, /*add=*/false, 1.0f);
+      DenseGemm(context, y, x, w.data, /*bias=*/nullptr, /*add=*/false, 1.0f);
   });
   return 2.0 * static_cast<double>(kSide) * static_cast<double>(kCount) / seconds;
 }
