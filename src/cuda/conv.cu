@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "cuda/conv.h"
 #include "cuda/gemm.cuh"
 #include "cuda/gemm_sources.cuh"
@@ -14,6 +16,12 @@ struct DeviceGeometry {
   ConvSampling sampling;
 };
 
+DeviceGeometry DeviceGeometryOf(const ConvGeometry& geometry) {
+  return {static_cast<int>(geometry.height),        static_cast<int>(geometry.width),
+          static_cast<int>(geometry.OutputWidth()), static_cast<int>(geometry.first_input),
+          static_cast<int>(geometry.first_output),  geometry.sampling};
+}
+
 // The row or column of the input that kernel element `tap` (0 to 2) meets at output `position`, or
 // -1 in the padding.
 __device__ inline int InputOf(ConvSampling sampling, int position, int tap, int size) {
@@ -26,58 +34,50 @@ __device__ inline int InputOf(ConvSampling sampling, int position, int tap, int 
   return at < 2 * size ? (at < 0 ? -1 : at / 2) : -1;
 }
 
-// Sixteen channels of what one kernel element meets at a pixel of the result: row is the pixel, k
-// the column of the weight. Channels are a multiple of sixteen.
+// Eight channels of what one kernel element meets at a pixel of the result: row is the pixel, k the
+// column of the weight. `data` f16 [input pixels, channels], channels a multiple of eight.
 struct PatchSource {
-  static constexpr int kPiece = 16;
-  const float* data;
-  int64_t stride;
-  const float* scales;  // null: x itself
-  const float* shifts;
+  static constexpr int kPiece = 8;
+  const __half* data;
   DeviceGeometry geometry;
   int channels, rows;
 
-  struct Raw {
-    float values[16];
-    int channel;
-    bool inside;
-  };
+  using Raw = uint4;
   __device__ void Prepare() const {}
   __device__ __forceinline__ Raw Fetch(int pixel, int k) const {
-    Raw raw{};
     const int tap = k / channels;
-    if (pixel >= rows || tap >= 9) return raw;
     const int row =
         InputOf(geometry.sampling, geometry.first_output + pixel / geometry.output_width, tap / 3,
                 geometry.height);
     const int column =
         InputOf(geometry.sampling, pixel % geometry.output_width, tap % 3, geometry.width);
-    if (row < 0 || column < 0) return raw;
-    raw.inside = true;
-    raw.channel = k % channels;
+    if (pixel >= rows || tap >= 9 || row < 0 || column < 0) return make_uint4(0, 0, 0, 0);
     const int64_t from = static_cast<int64_t>(row - geometry.first_input) * geometry.width + column;
-    const float* values = data + from * stride + raw.channel;
-#pragma unroll
-    for (int i = 0; i < 16; i += 4) {
-      const float4 four = *reinterpret_cast<const float4*>(values + i);
-      raw.values[i] = four.x, raw.values[i + 1] = four.y;
-      raw.values[i + 2] = four.z, raw.values[i + 3] = four.w;
-    }
-    return raw;
+    return *reinterpret_cast<const uint4*>(data + from * channels + k % channels);
   }
-  __device__ __forceinline__ float Activate(const Raw& raw, int i) const {
-    if (scales == nullptr || !raw.inside) return fminf(fmaxf(raw.values[i], -kMaxF16), kMaxF16);
-    const float value = raw.values[i] * scales[raw.channel + i] + shifts[raw.channel + i];
-    return value / (1.0f + __expf(-value));
-  }
-  __device__ __forceinline__ void Unpack(const Raw& raw, uint4 (&halves)[2]) const {
-    unsigned words[8];
-#pragma unroll
-    for (int i = 0; i < 8; ++i) words[i] = PackPair(Activate(raw, 2 * i), Activate(raw, 2 * i + 1));
-    halves[0] = make_uint4(words[0], words[1], words[2], words[3]);
-    halves[1] = make_uint4(words[4], words[5], words[6], words[7]);
+  __device__ __forceinline__ void Unpack(const Raw& raw, uint4 (&halves)[1]) const {
+    halves[0] = raw;
   }
 };
+
+// values = x, or silu(x * scales + shifts), as dense f16: eight channels a thread.
+__global__ void ActivateKernel(__half* values, View<const float> x, const float* scales,
+                               const float* shifts, int groups, int64_t total) {
+  constexpr int kEight = 8;
+  const int64_t index = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (index >= total) return;
+  const auto channel = static_cast<int>(index % groups) * kEight;
+  float eight[kEight];
+  LoadValues<kEight>(x.At(index / groups, channel), eight);
+  if (scales != nullptr) {
+#pragma unroll
+    for (int i = 0; i < kEight; ++i) {
+      const float value = eight[i] * scales[channel + i] + shifts[channel + i];
+      eight[i] = value / (1.0f + __expf(-value));
+    }
+  }
+  StoreValues<kEight>(values + index * kEight, eight);
+}
 
 // One warp a value of the result: for channels of any number.
 __global__ void ConvKernel(View<float> y, View<const float> x, const __half* __restrict__ weight,
@@ -112,39 +112,61 @@ __global__ void ConvKernel(View<float> y, View<const float> x, const __half* __r
   *to = add ? *to + sum : sum;
 }
 
+using Shape = GemmShape<2, 4, 64, 32, 32, 1>;
+
+// Bytes of activated input for which a convolution takes scratch memory at most.
+constexpr int64_t kActivatedBytes = int64_t{64} << 20;
+
 }  // namespace
+
+void CudaConv::RunBands(const Tensor& y, const Tensor& x, const Weight& weight,
+                        const ConvGeometry& geometry, const Tensor& factors, bool add) {
+  constexpr int64_t kThreads = 256, kEight = 8;
+  const bool has_factors = factors.rows > 0;
+  const int64_t width = geometry.OutputWidth(), rows = y.rows / width;
+  const int64_t row_bytes = geometry.width * x.cols * static_cast<int64_t>(sizeof(__half));
+  // As many output rows as input rows fit, for any sampling.
+  const int64_t band = std::clamp<int64_t>(kActivatedBytes / row_bytes / 2 - 2, 1, rows);
+  const auto most = static_cast<size_t>(std::min(2 * band + 2, x.rows / geometry.width));
+  auto* values = static_cast<__half*>(context_.Scratch(most * static_cast<size_t>(row_bytes)));
+  const HalfSource kernel{static_cast<const __half*>(weight.data), weight.in,
+                          static_cast<int>(weight.out), static_cast<int>(weight.in)};
+  for (int64_t first = 0; first < rows; first += band) {
+    const int64_t count = std::min(band, rows - first);
+    ConvGeometry part = geometry;
+    part.first_output += first;
+    const auto [begin, end] = geometry.InputRows(part.first_output, count);
+    part.first_input = begin;
+    const Tensor input =
+        x.Rows((begin - geometry.first_input) * geometry.width, (end - begin) * geometry.width);
+    const int64_t total = input.rows * x.cols / kEight;
+    Launch(context_.stream(),
+           {dim3(static_cast<unsigned>((total + kThreads - 1) / kThreads)), dim3(kThreads)},
+           ActivateKernel, values, ViewOf<const float>(input),
+           has_factors ? factors.f32(0) : nullptr, has_factors ? factors.f32(1) : nullptr,
+           static_cast<int>(x.cols / kEight), total);
+    const Tensor output = y.Rows(first * width, count * width);
+    const PatchSource patches{values, DeviceGeometryOf(part), static_cast<int>(x.cols),
+                              static_cast<int>(output.rows)};
+    LaunchGemm<Shape>(context_.stream(), GemmResultOf<float>(output, weight.bias, add, 1.0f),
+                      patches, kernel, weight.in);
+  }
+}
 
 void CudaConv::Run(const Tensor& y, const Tensor& x, const Weight& weight,
                    const ConvGeometry& geometry, const Tensor& factors, bool add) {
   CHECK(weight.format == WeightFormat::kF16);
-  const DeviceGeometry shape{
-      static_cast<int>(geometry.height),        static_cast<int>(geometry.width),
-      static_cast<int>(geometry.OutputWidth()), static_cast<int>(geometry.first_input),
-      static_cast<int>(geometry.first_output),  geometry.sampling};
+  if (x.cols % 8 == 0 && InEights(x) && HasSource(weight))
+    return RunBands(y, x, weight, geometry, factors, add);
   const bool has_factors = factors.rows > 0;
-  if (x.cols % 16 == 0 && InEights(x) && InChunks(weight)) {
-    const PatchSource patches{x.f32(),
-                              x.stride,
-                              has_factors ? factors.f32(0) : nullptr,
-                              has_factors ? factors.f32(1) : nullptr,
-                              shape,
-                              static_cast<int>(x.cols),
-                              static_cast<int>(y.rows)};
-    const HalfSource kernel{static_cast<const __half*>(weight.data), weight.in,
-                            static_cast<int>(weight.out), static_cast<int>(weight.in)};
-    LaunchGemm<GemmShape<2, 4, 64, 32, 32, 1>>(context_.stream(),
-                                               GemmResultOf<float>(y, weight.bias, add, 1.0f),
-                                               patches, kernel, weight.in);
-    return;
-  }
   constexpr unsigned kThreads = 128, kWarps = kThreads / 32;
   const auto width = geometry.OutputWidth();
   const dim3 grid((static_cast<unsigned>(y.cols) + kWarps - 1) / kWarps,
                   static_cast<unsigned>(width), static_cast<unsigned>(y.rows / width));
   Launch(context_.stream(), {grid, dim3(kThreads)}, ConvKernel, ViewOf<float>(y),
          ViewOf<const float>(x), static_cast<const __half*>(weight.data), weight.bias,
-         has_factors ? ViewOf<const float>(factors) : View<const float>{nullptr, 0}, shape,
-         static_cast<int>(x.cols), static_cast<int>(y.cols), add);
+         has_factors ? ViewOf<const float>(factors) : View<const float>{nullptr, 0},
+         DeviceGeometryOf(geometry), static_cast<int>(x.cols), static_cast<int>(y.cols), add);
 }
 
 }  // namespace bagel

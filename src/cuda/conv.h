@@ -18,6 +18,10 @@ class CudaConv {
            const Tensor& factors, bool add);
 
  private:
+  // As a product, of a band of rows at a time: the input activated as f16, then its patches.
+  void RunBands(const Tensor& y, const Tensor& x, const Weight& weight,
+                const ConvGeometry& geometry, const Tensor& factors, bool add);
+
   CudaContext& context_;
 };
 
