@@ -112,7 +112,7 @@ __global__ void ConvKernel(View<float> y, View<const float> x, const __half* __r
   *to = add ? *to + sum : sum;
 }
 
-using Shape = GemmShape<2, 4, 64, 32, 32, 1>;
+using Shape = GemmShape<2, 2, 64, 64, 32, 2>;
 
 // Bytes of activated input for which a convolution takes scratch memory at most.
 constexpr int64_t kActivatedBytes = int64_t{64} << 20;

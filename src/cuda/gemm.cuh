@@ -70,7 +70,7 @@ struct Shared {
   __half b[2][Shape::kCols * Shape::kStride];
 };
 
-using Sums = wmma::fragment<wmma::accumulator, kSide, kSide, kSide, float>;
+using Sums = SumFragment;
 
 // What a thread holds of a tile [kRows][Shape::kDepth] on its way to shared memory.
 template <typename Shape, typename Source, int kRows>
@@ -114,15 +114,14 @@ __device__ __forceinline__ void MultiplyTiles(WarpSums<Shape>& sums, const __hal
   constexpr int kStride = Shape::kStride;
 #pragma unroll
   for (int k = 0; k < Shape::kDepth; k += kSide) {
-    wmma::fragment<wmma::matrix_b, kSide, kSide, kSide, __half, wmma::col_major>
-        right[Shape::kWarpCols / kSide];
+    RightFragment right[Shape::kWarpCols / kSide];
 #pragma unroll
     for (int n = 0; n < Shape::kWarpCols / kSide; ++n)
-      wmma::load_matrix_sync(right[n], b + n * kSide * kStride + k, kStride);
+      LoadShared(right[n], b + n * kSide * kStride + k, kStride);
 #pragma unroll
     for (int m = 0; m < Shape::kWarpRows / kSide; ++m) {
-      wmma::fragment<wmma::matrix_a, kSide, kSide, kSide, __half, wmma::row_major> left;
-      wmma::load_matrix_sync(left, a + m * kSide * kStride + k, kStride);
+      LeftFragment left;
+      LoadShared(left, a + m * kSide * kStride + k, kStride);
 #pragma unroll
       for (int n = 0; n < Shape::kWarpCols / kSide; ++n)
         wmma::mma_sync(sums[m][n], left, right[n], sums[m][n]);
@@ -137,7 +136,7 @@ __device__ __forceinline__ void StoreFragment(const GemmResult<Y>& result, const
   constexpr int kCols = 8;  // of a lane
   const int lane = static_cast<int>(threadIdx.x % 32);
   __syncwarp();
-  wmma::store_matrix_sync(staging, sums, kStagingStride, wmma::mem_row_major);
+  StoreShared(staging, sums, kStagingStride);
   __syncwarp();
   const int row = first_row + lane / 2, col = first_col + lane % 2 * kCols;
   if (row >= result.rows || col >= result.cols) return;

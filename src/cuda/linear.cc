@@ -4,7 +4,6 @@
 
 #include "cuda/gemm.h"
 #include "cuda/gemv.h"
-#include "cuda/linear_plain.h"
 #include "cuda/row_ops.h"
 #include "cuda/unpack.h"
 
@@ -16,8 +15,9 @@ namespace {
 constexpr int64_t kSliceBytes = int64_t{130} << 20;
 // Slices begin at multiples of this, where cuBLAS has aligned columns of y and whole tiles.
 constexpr int64_t kSliceStep = 128;
-// Rows from which unpacking a weight for cuBLAS is a small part of the product.
-constexpr int64_t kManyRows = 256;
+// Rows from which a weight is unpacked for the product: reading and writing it takes as long as
+// multiplying about a hundred rows.
+constexpr int64_t kManyRows = 256, kManyRowsOfCublas = 128;
 constexpr int kTuring = 75;
 
 // Columns of x and a weight as f16 are padded to a multiple of this.
@@ -49,30 +49,36 @@ CudaLinear::CudaLinear(CudaContext& context) : context_(context) {
 
 void CudaLinear::Run(const Tensor& y, const Tensor& x, const Weight& weight, bool add,
                      float scale) {
-  const bool takes = StoredGemmTakes(weight), few = x.rows <= kGemvRows;
-  const int64_t columns = takes ? weight.in : RoundUp(weight.in, kColumnStep);
-  const bool copies = x.dtype != DType::kF16 || !GemmTakesRows(x) || columns != x.cols;
-  const bool unpacks = !few && (x.rows >= kManyRows || !takes);
+  const bool stored = StoredGemmTakes(weight);
+  const int64_t columns = stored ? weight.in : RoundUp(weight.in, kColumnStep);
+  const bool copies = !GemmTakesRows(x) || columns != x.cols;
+  Tensor input = x;
+  if (copies) input = {nullptr, DType::kF16, x.rows, columns, columns};
+  const bool gemv = x.rows <= (context_.HasMma() ? 2 : 1) * kGemvRows && GemvTakes(input, weight);
+  const bool unpacks = !stored || x.rows >= (cublas_ ? kManyRowsOfCublas : kManyRows);
+
   const size_t copy_bytes = copies ? HalfBytes(x.rows, columns) : 0;
   size_t bytes = copy_bytes;
-  if (unpacks && (weight.format != WeightFormat::kF16 || !takes))
+  if (unpacks && !(stored && weight.format == WeightFormat::kF16))
     bytes += HalfBytes(SliceRows(weight.out, columns), columns);
-  else if (!few && !unpacks)
+  else if (!gemv && !unpacks)
     bytes += StoredGemmScratch(context_, x.rows, weight);
   char* scratch = bytes > 0 ? static_cast<char*>(context_.Scratch(bytes)) : nullptr;
-  Tensor input = x;
   if (copies) {
-    input = {scratch, DType::kF16, x.rows, columns, columns};
+    input.data = scratch;
     if (columns == x.cols)
       CudaBlend(context_.stream(), input, x, 0.0f, 1.0f);
     else
       UnpackRows(context_.stream(), input, x);
   }
+
   void* memory = scratch + copy_bytes;
-  if (unpacks) return RunUnpacked(y, input, weight, add, scale, memory);
-  if (!few) return StoredGemm(context_, y, input, weight, add, scale, memory);
-  if (GemvTakes(input, weight)) return Gemv(context_, y, input, weight, add, scale);
-  LinearPlain(context_.stream(), y, x, weight, add, scale);
+  if (gemv)
+    Gemv(context_, y, input, weight, add, scale);
+  else if (unpacks)
+    RunUnpacked(y, input, weight, add, scale, memory);
+  else
+    StoredGemm(context_, y, input, weight, add, scale, memory);
 }
 
 void CudaLinear::RunUnpacked(const Tensor& y, const Tensor& x, const Weight& weight, bool add,

@@ -4,6 +4,7 @@
 #define BAGEL_CUDA_PTX_CUH_
 
 #include <cuda_fp16.h>
+#include <mma.h>
 
 #include <cstdint>
 
@@ -113,6 +114,47 @@ __device__ void WaitForCopies() {
 #if __CUDA_ARCH__ >= 800
   asm volatile("cp.async.wait_group %0;" ::"n"(kGroupsLeft) : "memory");
 #endif
+}
+
+using LeftFragment =
+    nvcuda::wmma::fragment<nvcuda::wmma::matrix_a, 16, 16, 16, __half, nvcuda::wmma::row_major>;
+using RightFragment =
+    nvcuda::wmma::fragment<nvcuda::wmma::matrix_b, 16, 16, 16, __half, nvcuda::wmma::col_major>;
+using SumFragment = nvcuda::wmma::fragment<nvcuda::wmma::accumulator, 16, 16, 16, float>;
+
+// wmma::load_matrix_sync and store_matrix_sync of shared memory. Clang makes generic accesses of 4
+// bytes of those, these are single ones of shared memory.
+__device__ __forceinline__ void LoadShared(LeftFragment& fragment, const __half* shared,
+                                           unsigned stride) {
+  auto* words = reinterpret_cast<unsigned*>(fragment.x);
+  asm volatile(
+      "wmma.load.a.sync.aligned.row.m16n16k16.shared.f16 {%0, %1, %2, %3, %4, %5, %6, %7}, [%8], "
+      "%9;"
+      : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]), "=r"(words[4]),
+        "=r"(words[5]), "=r"(words[6]), "=r"(words[7])
+      : "r"(SharedAddress(shared)), "r"(stride)
+      : "memory");
+}
+__device__ __forceinline__ void LoadShared(RightFragment& fragment, const __half* shared,
+                                           unsigned stride) {
+  auto* words = reinterpret_cast<unsigned*>(fragment.x);
+  asm volatile(
+      "wmma.load.b.sync.aligned.col.m16n16k16.shared.f16 {%0, %1, %2, %3, %4, %5, %6, %7}, [%8], "
+      "%9;"
+      : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]), "=r"(words[4]),
+        "=r"(words[5]), "=r"(words[6]), "=r"(words[7])
+      : "r"(SharedAddress(shared)), "r"(stride)
+      : "memory");
+}
+__device__ __forceinline__ void StoreShared(float* shared, const SumFragment& fragment,
+                                            unsigned stride) {
+  const float* x = fragment.x;
+  asm volatile(
+      "wmma.store.d.sync.aligned.row.m16n16k16.shared.f32 [%8], {%0, %1, %2, %3, %4, %5, %6, %7}, "
+      "%9;" ::"f"(x[0]),
+      "f"(x[1]), "f"(x[2]), "f"(x[3]), "f"(x[4]), "f"(x[5]), "f"(x[6]), "f"(x[7]),
+      "r"(SharedAddress(shared)), "r"(stride)
+      : "memory");
 }
 
 // Four 8x8 matrices from shared memory: lanes 8i to 8i + 7 give the addresses of the rows of matrix

@@ -6,6 +6,7 @@
 // NOLINTBEGIN
 
 #include <cuda_fp16.h>
+#include <mma.h>
 
 namespace bagel {
 
@@ -43,6 +44,20 @@ inline void CommitCopies() { emulation::CommitCopies(); }
 template <int kGroupsLeft>
 void WaitForCopies() {
   emulation::WaitForCopies(kGroupsLeft);
+}
+
+using LeftFragment =
+    nvcuda::wmma::fragment<nvcuda::wmma::matrix_a, 16, 16, 16, __half, nvcuda::wmma::row_major>;
+using RightFragment =
+    nvcuda::wmma::fragment<nvcuda::wmma::matrix_b, 16, 16, 16, __half, nvcuda::wmma::col_major>;
+using SumFragment = nvcuda::wmma::fragment<nvcuda::wmma::accumulator, 16, 16, 16, float>;
+
+template <typename Fragment>
+void LoadShared(Fragment& fragment, const __half* shared, unsigned stride) {
+  nvcuda::wmma::load_matrix_sync(fragment, shared, stride);
+}
+inline void StoreShared(float* shared, const SumFragment& fragment, unsigned stride) {
+  nvcuda::wmma::store_matrix_sync(shared, fragment, stride, nvcuda::wmma::mem_row_major);
 }
 
 // Every lane names a row of eight halves; lane l of matrix i gets columns 2 * (l % 4) and the next
