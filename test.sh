@@ -78,6 +78,8 @@ if $all; then
   run "minutes of watching cameras that come and go" build/release/src/vision/watch_test \
     --gtest_brief=1 --gtest_filter='*Long'
   run "first words beside a picture" python3 bench/first_word.py build/release/apps/bagel/bagel
+  install_packages "${INSTALL_PACKAGES[@]}"
+  run "packages that come and go" tests/packaging/install_test.sh build/release
   install_packages "${STREAM_PACKAGES[@]}"
   run "cameras that hang" build/release/src/vision/camera_test --gtest_brief=1 \
     --gtest_filter='*Long*'

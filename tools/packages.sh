@@ -47,6 +47,9 @@ CHECK_PACKAGES=(clang-format-14 clang-tidy-14 git)
 # To try the server with the clients that people use.
 CLIENT_PACKAGES=(python3-venv)
 
+# To install the packages into a new system.
+INSTALL_PACKAGES=(mmdebstrap)
+
 # To play a camera's stream to the tests.
 STREAM_PACKAGES=(
   gir1.2-gst-rtsp-server-1.0
