@@ -21,10 +21,9 @@ Picture MakePicture(PictureSize size) {
   Picture picture{size.width, size.height, {}};
   for (int y = 0; y < size.height; ++y) {
     for (int x = 0; x < size.width; ++x)
-      picture.rgb.insert(picture.rgb.end(),
-                         {static_cast<uint8_t>(255 * x / size.width),
-                          static_cast<uint8_t>(255 * y / size.height),
-                          static_cast<uint8_t>((x / 8 + y / 8) % 2 * 255)});
+      picture.rgb.insert(picture.rgb.end(), {static_cast<uint8_t>(255 * x / size.width),
+                                             static_cast<uint8_t>(255 * y / size.height),
+                                             static_cast<uint8_t>((x / 8 + y / 8) % 2 * 255)});
   }
   return picture;
 }
@@ -140,12 +139,10 @@ class RequestBench {
     report_["picture_steps"] = shape_.steps;
     PictureRequest taylor = MakeRequest();
     taylor.flow.taylorseer = true;
-    WithMemory("drawing_taylorseer_gpu_mb", [&] {
-      report_["picture_taylorseer_ms"] = TimePicture(*engine, taylor);
-    });
+    WithMemory("drawing_taylorseer_gpu_mb",
+               [&] { report_["picture_taylorseer_ms"] = TimePicture(*engine, taylor); });
     if (shape_.edit)
-      WithMemory("editing_gpu_mb",
-                 [&] { report_["edit_ms"] = TimePicture(*engine, MakeEdit()); });
+      WithMemory("editing_gpu_mb", [&] { report_["edit_ms"] = TimePicture(*engine, MakeEdit()); });
   }
 
   double TimePicture(Engine& engine, const PictureRequest& request) {

@@ -96,8 +96,8 @@ class StepBench {
     });
     constexpr int64_t kPartlyFilled = 8;
     pool_ = std::make_unique<KvPool>(*ops_, config_.llm, Tokens() / kKvPageTokens + kPartlyFilled);
-    model_ = std::make_unique<Bagel>(*ops_, config_, weights_->weights(), ImageMarkers{},
-                                     LargestStep());
+    model_ =
+        std::make_unique<Bagel>(*ops_, config_, weights_->weights(), ImageMarkers{}, LargestStep());
   }
 
   ~StepBench() { ops_->Free(vit_memory_); }
@@ -170,9 +170,8 @@ class StepBench {
   }
 
   double TimeStep(const StepInput& input) {
-    return Time([&] {
-      model_->Run(std::span(&input, 1), *pool_, "bench", [] { return Interrupted(); });
-    });
+    return Time(
+        [&] { model_->Run(std::span(&input, 1), *pool_, "bench", [] { return Interrupted(); }); });
   }
 
   double TimeText(Context& context, int64_t tokens) {
