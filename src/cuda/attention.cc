@@ -36,7 +36,7 @@ void CudaAttention::Attend(const Tensor& y, const Tensor& q, const KvLayer& cach
   constexpr int64_t kTensorCoreHead = 128;
   if (DecodeTakes(q, cache, tables))
     return AttendDecode(context_, decode_counters_, y, q, cache, tables);
-  if (cache.head_dim != kTensorCoreHead || !IsAligned(y, cache.head_dim))
+  if (cache.head_dim != kTensorCoreHead || !IsAligned(y, cache.head_dim) || context_.IsTuring())
     return AttendPlain(context_.stream(), y, q, cache, tables);
   const Tensor queries = q.dtype == DType::kF16 && IsAligned(q, cache.head_dim)
                              ? q
@@ -49,10 +49,9 @@ void CudaAttention::Attend(const Tensor& y, const Tensor& q, const KvLayer& cach
 
 void CudaAttention::AttendFull(const Tensor& y, const Tensor& q, const Tensor& k, const Tensor& v,
                                int64_t heads) {
-  constexpr int64_t kLargestHead = 128, kLargestWideHead = 512;
+  constexpr int64_t kLargestHead = 128, kLargestWideHead = 512, kLargestOnTuring = 80;
   const int64_t head_dim = q.cols / heads;
-  constexpr int kTuring = 75;  // has 64 KB of shared memory for a block
-  const int64_t largest = context_.capability() == kTuring ? kLargestHead : kLargestWideHead;
+  const int64_t largest = context_.IsTuring() ? kLargestOnTuring : kLargestWideHead;
   if (head_dim > largest || !IsAligned(y, head_dim))
     return AttendFullPlain(context_.stream(), y, q, k, v, heads);
   const auto usable = [&](const Tensor& x) {

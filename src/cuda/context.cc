@@ -63,7 +63,8 @@ CudaContext::CudaContext(int index, bool as_volta) : as_volta_(as_volta) {
   device_name_ = properties.name;
   multiprocessors_ = properties.multiProcessorCount;
   constexpr size_t kVoltaShared = 96 << 10, kCardsOwn = 1 << 10;
-  most_shared_ = (as_volta ? kVoltaShared : properties.sharedMemPerBlockOptin) - kCardsOwn;
+  const size_t own = properties.sharedMemPerBlockOptin;
+  most_shared_ = (as_volta ? std::min(kVoltaShared, own) : own) - kCardsOwn;
   CUDA_CHECK(cudaSetDevice(index));
   capability_ = as_volta ? kOldestCapability : std::min(found, CompiledCapability());
   CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));

@@ -29,6 +29,8 @@ class CudaContext {
   bool HasMma() const { return capability_ >= 80; }
   // Kernels that begin before those before them end, see LaunchShape. sm_90.
   bool HasOverlap() const { return capability_ >= 90; }
+  // Cards whose blocks have 64 KB of shared memory where the V100's have 96, whatever the profile.
+  bool IsTuring() const { return most_shared_ <= size_t{64} << 10; }
   // Bytes of shared memory that a block can have, what the compiler and the card take included.
   size_t most_shared() const { return most_shared_; }
   int multiprocessors() const { return multiprocessors_; }

@@ -158,13 +158,16 @@ bool NormGemvTakes(const CudaContext& context, const Tensor& x,
     return InChunks(*weight) && weight->format == weights[0]->format;
   });
   if (!alike) return false;
-  bool fits = true;
+  bool fits = false;
   WithWeightChunks(*weights[0], [&](auto chunks) {
     using Format = decltype(chunks);
-    if (context.HasMma())
-      fits = gemv::FixedShared<Format, gemv::TensorCoreSums<Format, false>>() +
-                 gemv::BytesOfX<Format>(x.rows, x.cols) + sizeof(gemv::Tiles[2]) <=
-             context.most_shared();
+    constexpr int64_t kRowsAlone = 4;  // that multiply-adds take at a time
+    const int64_t rows = context.HasMma() ? x.rows : std::min(x.rows, kRowsAlone);
+    const size_t fixed = context.HasMma()
+                             ? gemv::FixedShared<Format, gemv::TensorCoreSums<Format, false>>()
+                             : gemv::FixedShared<Format, gemv::OneRow<Format, false>>();
+    fits = fixed + gemv::BytesOfX<Format>(rows, x.cols) + sizeof(gemv::Tiles[2]) <=
+           context.most_shared();
   });
   return fits;
 }
