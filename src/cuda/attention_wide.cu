@@ -31,10 +31,10 @@ constexpr int kChunks = kHead / 8, kTurnRows = kThreads / kChunks, kTurns = kKey
 // Strides in shared memory that spread rows over the banks.
 constexpr int kStride = kHead + 8, kScoreStride = kKeys + 4, kWeightStride = kKeys + 8;
 
-using Sums = wmma::fragment<wmma::accumulator, kSide, kSide, kSide, float>;
-using Left = wmma::fragment<wmma::matrix_a, kSide, kSide, kSide, __half, wmma::row_major>;
-using Right = wmma::fragment<wmma::matrix_b, kSide, kSide, kSide, __half, wmma::row_major>;
-using RightTurned = wmma::fragment<wmma::matrix_b, kSide, kSide, kSide, __half, wmma::col_major>;
+using Sums = SumFragment;
+using Left = LeftFragment;
+using Right = RightRowsFragment;
+using RightTurned = RightFragment;
 
 struct Shared {
   __half queries[kRows * kStride];
@@ -92,12 +92,11 @@ __device__ __forceinline__ void Score(Shared& shared, int warp) {
   for (int dim = share * kPart; dim < (share + 1) * kPart; dim += kSide) {
     Left left;
     RightTurned turned;
-    wmma::load_matrix_sync(left, shared.queries + row * kStride + dim, kStride);
-    wmma::load_matrix_sync(turned, shared.tile + dim, kStride);
+    LoadShared(left, shared.queries + row * kStride + dim, kStride);
+    LoadShared(turned, shared.tile + dim, kStride);
     wmma::mma_sync(dots, left, turned, dots);
   }
-  wmma::store_matrix_sync(shared.scores[share] + row * kScoreStride, dots, kScoreStride,
-                          wmma::mem_row_major);
+  StoreShared(shared.scores[share] + row * kScoreStride, dots, kScoreStride);
 }
 
 // The state of a row's softmax, held by all of its lanes.
@@ -161,11 +160,11 @@ __device__ __forceinline__ void Gather(const Shared& shared, Sums (&sums)[kRowPa
   Left left[kRowParts];
 #pragma unroll
   for (int r = 0; r < kRowParts; ++r)
-    wmma::load_matrix_sync(left[r], shared.weights + r * kSide * kWeightStride, kWeightStride);
+    LoadShared(left[r], shared.weights + r * kSide * kWeightStride, kWeightStride);
 #pragma unroll
   for (int c = 0; c < kColumnParts; ++c) {
     Right right;
-    wmma::load_matrix_sync(right, shared.tile + warp * kColumns + c * kSide, kStride);
+    LoadShared(right, shared.tile + warp * kColumns + c * kSide, kStride);
 #pragma unroll
     for (int r = 0; r < kRowParts; ++r) wmma::mma_sync(sums[r][c], left[r], right, sums[r][c]);
   }
@@ -184,7 +183,7 @@ __device__ void StoreResult(Shared& shared, const Sums (&sums)[kRowParts][kColum
 #pragma unroll
     for (int c = 0; c < kColumnParts; ++c) {
       __syncwarp();
-      wmma::store_matrix_sync(staging, sums[r][c], kStagingStride, wmma::mem_row_major);
+      StoreShared(staging, sums[r][c], kStagingStride);
       __syncwarp();
       const int column = warp * kColumns + c * kSide + part;
       if (r * kSide + row >= count || column >= head_dim) continue;

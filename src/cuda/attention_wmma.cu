@@ -23,10 +23,10 @@ constexpr int kKeys = 64;
 // Strides in shared memory that spread rows over the banks.
 constexpr int kScoreStride = kKeys + 8;  // f32; also of weights, f16, that take the scores' place
 
-using Sums = wmma::fragment<wmma::accumulator, kSide, kSide, kSide, float>;
-using Left = wmma::fragment<wmma::matrix_a, kSide, kSide, kSide, __half, wmma::row_major>;
-using Right = wmma::fragment<wmma::matrix_b, kSide, kSide, kSide, __half, wmma::row_major>;
-using RightTurned = wmma::fragment<wmma::matrix_b, kSide, kSide, kSide, __half, wmma::col_major>;
+using Sums = SumFragment;
+using Left = LeftFragment;
+using Right = RightRowsFragment;
+using RightTurned = RightFragment;
 
 template <int kHead>
 struct Shared {
@@ -65,8 +65,7 @@ __device__ void LoadQueries(Left (&queries)[kHead / kSide], __half* staging, con
   }
   __syncwarp();
 #pragma unroll
-  for (int i = 0; i < kHead / kSide; ++i)
-    wmma::load_matrix_sync(queries[i], staging + i * kSide, kStride);
+  for (int i = 0; i < kHead / kSide; ++i) LoadShared(queries[i], staging + i * kSide, kStride);
 }
 
 // The state of a row's softmax, held by both lanes of a row.
@@ -125,7 +124,7 @@ __device__ void StoreResult(const Sums (&sums)[kHead / kSide], float* staging, c
 #pragma unroll
   for (int i = 0; i < kHead / kSide; ++i) {
     __syncwarp();
-    wmma::store_matrix_sync(staging, sums[i], kScoreStride, wmma::mem_row_major);
+    StoreShared(staging, sums[i], kScoreStride);
     __syncwarp();
     const int column = i * kSide + 8 * part;
     if (first_row + row >= block.rows || column >= block.head_dim()) continue;
@@ -177,10 +176,10 @@ __global__ void __launch_bounds__(kThreads) AttendWmmaKernel(Problem problem, fl
 #pragma unroll
       for (int i = 0; i < kParts; ++i) {
         RightTurned turned;
-        wmma::load_matrix_sync(turned, shared.keys + key * kStride + i * kSide, kStride);
+        LoadShared(turned, shared.keys + key * kStride + i * kSide, kStride);
         wmma::mma_sync(dots, queries[i], turned, dots);
       }
-      wmma::store_matrix_sync(scores + key, dots, kScoreStride, wmma::mem_row_major);
+      StoreShared(scores + key, dots, kScoreStride);
     }
     __syncwarp();
     const float factor = Soften(scores, limit - first, scale, state);
@@ -196,11 +195,11 @@ __global__ void __launch_bounds__(kThreads) AttendWmmaKernel(Problem problem, fl
 #pragma unroll
     for (int key = 0; key < kKeys; key += kSide) {
       Left left;
-      wmma::load_matrix_sync(left, weights + key, kScoreStride);
+      LoadShared(left, weights + key, kScoreStride);
 #pragma unroll
       for (int i = 0; i < kParts; ++i) {
         Right right;
-        wmma::load_matrix_sync(right, shared.values + key * kStride + i * kSide, kStride);
+        LoadShared(right, shared.values + key * kStride + i * kSide, kStride);
         wmma::mma_sync(sums[i], left, right, sums[i]);
       }
     }

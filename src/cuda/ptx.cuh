@@ -120,6 +120,8 @@ using LeftFragment =
     nvcuda::wmma::fragment<nvcuda::wmma::matrix_a, 16, 16, 16, __half, nvcuda::wmma::row_major>;
 using RightFragment =
     nvcuda::wmma::fragment<nvcuda::wmma::matrix_b, 16, 16, 16, __half, nvcuda::wmma::col_major>;
+using RightRowsFragment =
+    nvcuda::wmma::fragment<nvcuda::wmma::matrix_b, 16, 16, 16, __half, nvcuda::wmma::row_major>;
 using SumFragment = nvcuda::wmma::fragment<nvcuda::wmma::accumulator, 16, 16, 16, float>;
 
 // wmma::load_matrix_sync and store_matrix_sync of shared memory. Clang makes generic accesses of 4
@@ -140,6 +142,17 @@ __device__ __forceinline__ void LoadShared(RightFragment& fragment, const __half
   auto* words = reinterpret_cast<unsigned*>(fragment.x);
   asm volatile(
       "wmma.load.b.sync.aligned.col.m16n16k16.shared.f16 {%0, %1, %2, %3, %4, %5, %6, %7}, [%8], "
+      "%9;"
+      : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]), "=r"(words[4]),
+        "=r"(words[5]), "=r"(words[6]), "=r"(words[7])
+      : "r"(SharedAddress(shared)), "r"(stride)
+      : "memory");
+}
+__device__ __forceinline__ void LoadShared(RightRowsFragment& fragment, const __half* shared,
+                                           unsigned stride) {
+  auto* words = reinterpret_cast<unsigned*>(fragment.x);
+  asm volatile(
+      "wmma.load.b.sync.aligned.row.m16n16k16.shared.f16 {%0, %1, %2, %3, %4, %5, %6, %7}, [%8], "
       "%9;"
       : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3]), "=r"(words[4]),
         "=r"(words[5]), "=r"(words[6]), "=r"(words[7])
