@@ -221,7 +221,7 @@ std::string WriteFishCompletion(const ProgramTable& program) {
         rest += option.value.file ? "-rF " : "-x ";
       std::vector<std::string> choices = option.value.choices;
       if (option.value.folder && !option.value.file)
-        choices.push_back("(__fish_complete_directories)");
+        choices.emplace_back("(__fish_complete_directories)");
       if (option.IsArgument() && option.value.file) rest += "-F ";
       if (!choices.empty()) rest += "-a '" + Joined(choices, " ") + "' ";
       line(condition, rest + "-d " + FishQuoted(option.description));
