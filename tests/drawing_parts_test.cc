@@ -73,6 +73,35 @@ TEST(ForkTest, AFullPoolLeavesItEmpty) {
 }
 
 // A text that goes into a context and into its fork has the same effect as in one that saw it all.
+TEST(KvPoolTest, GrowsAsItIsNeededAndKeepsWhatIsThere) {
+  const std::unique_ptr<Ops> ops = MakeRefOps();
+  const LlmConfig llm{.layers = 2, .kv_heads = 1, .head_dim = 4};
+  KvPool pool(*ops, llm, 50);
+  const int64_t at_first = pool.pages();
+  ASSERT_LT(at_first, 50);
+  EXPECT_EQ(pool.free_pages(), 50);
+  std::vector<int32_t> pages;
+  for (int32_t i = 0; i < 50; ++i) {
+    pages.push_back(pool.TakePage());
+    for (int64_t layer = 0; layer < 2; ++layer) {
+      pool.layer(layer).KeyPage<float>(pages.back())[0] = static_cast<float>(10 * i + layer);
+      pool.layer(layer).ValuePage<float>(pages.back())[0] = static_cast<float>(-10 * i - layer);
+    }
+  }
+  EXPECT_EQ(pool.pages(), 50);
+  EXPECT_EQ(pool.free_pages(), 0);
+  EXPECT_THROW(pool.TakePage(), Error);
+  for (int32_t i = 0; i < 50; ++i) {
+    const int32_t page = pages[static_cast<size_t>(i)];
+    for (int64_t layer = 0; layer < 2; ++layer) {
+      EXPECT_EQ(pool.layer(layer).KeyPage<float>(page)[0], static_cast<float>(10 * i + layer));
+      EXPECT_EQ(pool.layer(layer).ValuePage<float>(page)[0], static_cast<float>(-10 * i - layer));
+    }
+    pool.GivePage(page);
+  }
+  EXPECT_EQ(pool.free_pages(), 50);
+}
+
 TEST(ForkTest, AForkGoesOnAsTheOriginalDoes) {
   const auto ops = MakeCpuOps({.threads = 2, .exact = true});
   const BagelConfig config = LoadBagelConfig(kGoldenModel);

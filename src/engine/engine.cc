@@ -69,7 +69,7 @@ class TextEngine final : public Engine {
         tokenizer_(Tokenizer::Load(options.model)),
         protocol_(ProtocolIds::From(tokenizer_)),
         ops_(MakeDevice(options.device, options.threads, options.exact, options.gpu_profile)),
-        weights_(options.model, config_, *ops_, options.drawing),
+        weights_(options.model, config_, *ops_, options.drawing, WorkBytes()),
         pool_(*ops_, config_.llm, PoolPages()),
         model_(*ops_, config_, weights_.weights(), {protocol_.vision_start, protocol_.vision_end},
                LargestStep()) {
@@ -142,6 +142,15 @@ class TextEngine final : public Engine {
     constexpr int64_t kPartlyFilled = 8;
     const int64_t pictures = (MostPictureTokens(config_) + kKvPageTokens - 1) / kKvPageTokens;
     return (options_.max_sessions + 2) * session + pictures + kPartlyFilled;
+  }
+
+  // Memory of the device that is needed beside the weights before the first request: workspace, the
+  // first pages of keys and values, and what the device takes itself (a weight unpacked for
+  // cuBLAS).
+  size_t WorkBytes() const {
+    constexpr size_t kDevicesOwn = size_t{130} << 20;
+    return Bagel::WorkspaceBytes(*ops_, config_, LargestStep()) +
+           KvPool::FirstBytes(config_.llm, ops_->KvType()) + kDevicesOwn;
   }
 
   int64_t LargestStep() const {

@@ -168,6 +168,10 @@ Bagel::Bagel(Ops& ops, const BagelConfig& config, const BagelWeights& weights, I
   GrowWorkspace(base_bytes_);
 }
 
+size_t Bagel::WorkspaceBytes(const Ops& ops, const BagelConfig& config, int64_t max_rows) {
+  return MeasureWorkspace(ops, config, WeightShapes(config), max_rows);
+}
+
 Bagel::~Bagel() { ops_.Free(workspace_memory_); }
 
 void Bagel::GrowWorkspace(size_t bytes) {

@@ -41,6 +41,9 @@ class Bagel {
         int64_t max_rows);
   ~Bagel();
 
+  // The memory for steps of `max_rows` on a device like `ops`.
+  static size_t WorkspaceBytes(const Ops& ops, const BagelConfig& config, int64_t max_rows);
+
   const BagelConfig& config() const { return config_; }
   size_t workspace_bytes() const { return workspace_bytes_; }
 

@@ -1,36 +1,71 @@
 #include "model/kv_cache.h"
 
-namespace bagel {
+#include <algorithm>
 
-KvPool::KvPool(Ops& ops, const LlmConfig& config, int64_t pages) : ops_(ops) {
-  CHECK(pages > 0);
-  const int64_t elements = pages * config.kv_heads * kKvPageTokens * config.head_dim;
-  const size_t bytes = static_cast<size_t>(elements) * DTypeSize(ops.KvType());
+namespace bagel {
+namespace {
+
+// Pages from the start, and the least that are added: 2048 tokens, 117 MB of f16 at the published
+// shape.
+constexpr int64_t kFirstPages = 16;
+
+}  // namespace
+
+KvPool::KvPool(Ops& ops, const LlmConfig& config, int64_t most_pages)
+    : ops_(ops), most_pages_(most_pages) {
+  CHECK(most_pages > 0);
+  layers_.assign(static_cast<size_t>(config.layers),
+                 {nullptr, nullptr, ops.KvType(), 0, config.kv_heads, config.head_dim});
   try {
-    for (int64_t i = 0; i < config.layers; ++i) {
-      layers_.push_back({nullptr, nullptr, ops.KvType(), pages, config.kv_heads, config.head_dim});
-      layers_.back().k = ops.Allocate(bytes);
-      layers_.back().v = ops.Allocate(bytes);
-    }
+    Grow(std::min(kFirstPages, most_pages));
   } catch (...) {
-    for (const KvLayer& layer : layers_) {
-      ops_.Free(layer.k);
-      ops_.Free(layer.v);
-    }
+    FreeLayers();
     throw;
   }
-  holders_.resize(static_cast<size_t>(pages));
-  for (int64_t page = pages - 1; page >= 0; --page) free_.push_back(static_cast<int32_t>(page));
 }
 
-KvPool::~KvPool() {
+KvPool::~KvPool() { FreeLayers(); }
+
+void KvPool::FreeLayers() {
   for (const KvLayer& layer : layers_) {
     ops_.Free(layer.k);
     ops_.Free(layer.v);
   }
 }
 
+size_t KvPool::FirstBytes(const LlmConfig& config, DType type) {
+  const int64_t elements = config.kv_heads * kKvPageTokens * config.head_dim;
+  return static_cast<size_t>(kFirstPages * 2 * config.layers * elements) * DTypeSize(type);
+}
+
+void KvPool::Move(void*& memory, size_t bytes, size_t used) {
+  void* larger = ops_.Allocate(bytes);
+  if (used > 0) ops_.CopyOnDevice(larger, memory, used);
+  ops_.Free(memory);
+  memory = larger;
+}
+
+// Layer by layer, so that little more than the new memory is needed at a time. Where it ends early,
+// some layers have room that nobody uses yet.
+void KvPool::Grow(int64_t pages) {
+  for (KvLayer& layer : layers_) {
+    const size_t page = static_cast<size_t>(layer.PageElements()) * DTypeSize(layer.dtype);
+    const size_t bytes = static_cast<size_t>(pages) * page;
+    const size_t used = holders_.size() * page;
+    Move(layer.k, bytes, used);
+    Move(layer.v, bytes, used);
+  }
+  for (KvLayer& layer : layers_) layer.pages = pages;
+  std::vector<int32_t> added;
+  for (int64_t page = pages - 1; page >= this->pages(); --page)
+    added.push_back(static_cast<int32_t>(page));
+  holders_.resize(static_cast<size_t>(pages));
+  free_.insert(free_.begin(), added.begin(), added.end());
+}
+
 int32_t KvPool::TakePage() {
+  if (free_.empty() && pages() < most_pages_)
+    Grow(std::min(most_pages_, pages() + std::max(kFirstPages, pages() / 2)));
   if (free_.empty()) throw Error(ErrorKind::kOutOfMemory, "no free page in the key/value cache");
   const int32_t page = free_.back();
   free_.pop_back();

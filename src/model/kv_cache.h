@@ -10,21 +10,28 @@
 
 namespace bagel {
 
-// All layers' pages on one device. Page p exists in every layer.
+// All layers' pages on one device. Page p exists in every layer. Memory is taken as it is needed,
+// up to a limit, and kept.
 class KvPool {
  public:
-  // Takes pages * layers * 2 * kv_heads * kKvPageTokens * head_dim elements of the device's KvType.
-  // Throws kOutOfMemory.
-  KvPool(Ops& ops, const LlmConfig& config, int64_t pages);
+  // At most `most_pages`, each of layers * 2 * kv_heads * kKvPageTokens *
+  // head_dim elements of the device's KvType; a few are there from the start. Throws kOutOfMemory.
+  KvPool(Ops& ops, const LlmConfig& config, int64_t most_pages);
   ~KvPool();
   KvPool(const KvPool&) = delete;
   KvPool& operator=(const KvPool&) = delete;
 
-  const KvLayer& layer(int64_t index) const { return layers_[static_cast<size_t>(index)]; }
-  int64_t pages() const { return static_cast<int64_t>(holders_.size()); }
-  int64_t free_pages() const { return static_cast<int64_t>(free_.size()); }
+  // Bytes that a pool takes from the start, at most.
+  static size_t FirstBytes(const LlmConfig& config, DType type);
 
-  // Throws kOutOfMemory when none is free.
+  // Valid until the next TakePage.
+  const KvLayer& layer(int64_t index) const { return layers_[static_cast<size_t>(index)]; }
+  // Those there is memory for now.
+  int64_t pages() const { return static_cast<int64_t>(holders_.size()); }
+  // Those that can still be taken, if the device has memory for them.
+  int64_t free_pages() const { return most_pages_ - pages() + static_cast<int64_t>(free_.size()); }
+
+  // Throws kOutOfMemory when none is free; what there was stays.
   int32_t TakePage();
   // One more holder of a page that is only read from now on.
   void SharePage(int32_t page) { ++holders_[static_cast<size_t>(page)]; }
@@ -33,7 +40,14 @@ class KvPool {
   void CopyPage(int32_t to, int32_t from);
 
  private:
+  // Memory for `pages` in all, more than now; what lies in the pages moves along.
+  void Grow(int64_t pages);
+  // The same for one layer's keys or values, of which `used` bytes count.
+  void Move(void*& memory, size_t bytes, size_t used);
+  void FreeLayers();
+
   Ops& ops_;
+  int64_t most_pages_;
   std::vector<KvLayer> layers_;
   std::vector<int32_t> holders_;  // contexts that hold a page
   std::vector<int32_t> free_;     // the last one is handed out first

@@ -348,36 +348,41 @@ size_t DeviceBytes(const SafetensorsFolder& checkpoint, bool drawing) {
     if (RoleOf(name, entry.shape) == TensorRole::kEmbedding) continue;
     if (!drawing && name.find(kGen) != std::string::npos) continue;
     const bool codes = name.ends_with(".absmax") && entry.dtype == DType::kU8;
-    bytes += codes ? 4 * entry.data.size() : entry.data.size();
+    const bool halved = entry.shape.size() > 1 && entry.dtype == DType::kF32;
+    bytes += codes ? 4 * entry.data.size() : halved ? entry.data.size() / 2 : entry.data.size();
   }
   return bytes;
 }
 
-// Throws kOutOfMemory before anything is copied to a device that has too little memory.
-void CheckRoom(const Ops& ops, const SafetensorsFolder& checkpoint, bool drawing) {
-  const size_t needed = DeviceBytes(checkpoint, drawing), free_bytes = ops.FreeBytes();
-  if (needed <= free_bytes) return;
+// Throws kOutOfMemory before anything is copied to a device that has too little memory for
+// `weights` and, beside them, `work` bytes.
+void CheckRoom(const Ops& ops, const std::string& folder, size_t weights, size_t work) {
+  const size_t free_bytes = ops.FreeBytes();
+  if (weights <= free_bytes && work <= free_bytes - weights) return;
   const auto gigabytes = [](size_t bytes) {
     char text[32];
     std::snprintf(text, sizeof(text), "%.1f GB", static_cast<double>(bytes) / 1e9);
     return std::string(text);
   };
-  throw Error(ErrorKind::kOutOfMemory, checkpoint.folder() + " needs about " + gigabytes(needed) +
-                                           " for its weights, " + ops.Name() + " has " +
+  throw Error(ErrorKind::kOutOfMemory, folder + " needs about " + gigabytes(weights) +
+                                           " for its weights and " + gigabytes(work) +
+                                           " to work with, " + ops.Name() + " has " +
                                            gigabytes(free_bytes) + " free");
 }
 
 }  // namespace
 
 LoadedWeights::LoadedWeights(const std::filesystem::path& folder, const BagelConfig& config,
-                             Ops& ops, bool drawing)
+                             Ops& ops, bool drawing, size_t work_bytes)
     : ops_(ops), checkpoint_(folder.string(), {"ema", "model"}) {
   try {
-    CheckRoom(ops, checkpoint_, drawing);
-    Loader loader(checkpoint_, ops, copies_);
-    VisitUnderstanding(loader, config, weights_);
     drawing_missing_ = drawing ? FindDrawing(checkpoint_, autoencoder_)
                                : checkpoint_.folder() + " was loaded without its drawing half";
+    size_t bytes = DeviceBytes(checkpoint_, drawing_missing_.empty());
+    if (drawing_missing_.empty()) bytes += DeviceBytes(*autoencoder_, true);
+    CheckRoom(ops, checkpoint_.folder(), bytes, work_bytes);
+    Loader loader(checkpoint_, ops, copies_);
+    VisitUnderstanding(loader, config, weights_);
     if (drawing_missing_.empty()) {
       VisitDrawing(loader, config, weights_);
       Loader vae_loader(*autoencoder_, ops, copies_);

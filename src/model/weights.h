@@ -93,9 +93,11 @@ class LoadedWeights {
   // Reads `<folder>/ema.safetensors` (or sharded, see formats/safetensors.h) for the device of
   // `ops`, and ae.safetensors where the checkpoint can draw. Matrices stay as they are stored, in
   // the mapped file but for NF4; norms, biases and convolutions become f32. Without `drawing` that
-  // half stays unloaded. Throws Error naming file, tensor, expected and found.
+  // half stays unloaded. `work_bytes` are what the caller needs of the device's memory beside them.
+  // Throws Error naming file, tensor, expected and found, and kOutOfMemory with the sizes before
+  // anything is copied to a device that is too small.
   LoadedWeights(const std::filesystem::path& folder, const BagelConfig& config, Ops& ops,
-                bool drawing = true);
+                bool drawing = true, size_t work_bytes = 0);
   ~LoadedWeights();
   LoadedWeights(const LoadedWeights&) = delete;
   LoadedWeights& operator=(const LoadedWeights&) = delete;
