@@ -16,7 +16,11 @@ struct DevicePluginOptions {
 // be used. Its name holds the version of this contract, ops.h included: a library of another build
 // does not have it.
 using MakeDeviceFunction = Ops* (*)(const DevicePluginOptions& options);
-#define BAGEL_MAKE_DEVICE bagel_make_device_1
+// BAGEL_INTERFACE, given by CMake to the two files that use the name, is a hash of the headers of
+// this contract.
+#define BAGEL_JOINED_(a, b) a##b
+#define BAGEL_JOINED(a, b) BAGEL_JOINED_(a, b)
+#define BAGEL_MAKE_DEVICE BAGEL_JOINED(bagel_make_device_, BAGEL_INTERFACE)
 
 }  // namespace bagel
 
