@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "commands.h"
 #include "interrupt.h"
+#include "key_file.h"
 #include "look_options.h"
 #include "progress.h"
 #include "vision/language_model.h"
@@ -24,6 +25,7 @@ struct AskCommand {
   std::string triggers;
   EyeOptions eyes;
   vision::LanguageModelOptions language;
+  std::string language_key_file;
 };
 
 std::string Joined(const std::vector<std::string>& words) {
@@ -50,6 +52,7 @@ void Ask(AskCommand command) {
                   "nothing in these words asks for a look, and no text model is named (--llm)");
     return AnswerWithReport(command.eyes);
   }
+  command.language.api_key = ReadKey(command.language_key_file, kLanguageKeyVariable);
   const vision::LanguageModel language(std::move(command.language));
   std::string context;
   if (phrase) {
@@ -87,9 +90,7 @@ void AddAsk(CLI::App& app) {
                   "without it the report is the answer")
       ->type_name("URL");
   command.add_option("--llm-model", ask->language.model, "Its name")->type_name("NAME");
-  command.add_option("--llm-key", ask->language.api_key, "Sent as a bearer token")
-      ->type_name("KEY")
-      ->envname("SOPHIA_LLM_KEY");
+  AddLanguageKeyOption(command, ask->language_key_file);
   AddEyeOptions(command, ask->eyes);
   command.footer(
       "Example: sophia ask \"How do I look?\" --camera demo --llm http://127.0.0.1:11434 "

@@ -16,6 +16,8 @@
 namespace bagel {
 namespace {
 
+constexpr const char* kSceneSchema = "sophia.scene/1";
+
 struct DescribeCommand {
   std::string source;
   ServerOptions server;
@@ -40,6 +42,7 @@ void Describe(const DescribeCommand& command) {
       Interrupted);
   if (command.json) {
     const nlohmann::ordered_json json = {
+        {"schema", kSceneSchema},
         {"captured_at", vision::IsoTime(view.frame.captured_at)},
         {"camera", camera->name()},
         {"scene", vision::Trimmed(answer.text)},
@@ -63,8 +66,7 @@ void AddDescribe(CLI::App& app) {
       ->type_name("DEVICE|URL|FILE")
       ->required();
   AddServerOptions(command, describe->server);
-  command.add_flag("--json", describe->json,
-                   "One JSON object: captured_at, camera, scene, model, timings_ms");
+  command.add_flag("--json", describe->json, "One JSON object, described by scene.schema.json");
   command.footer("Example: sophia describe demo/pictures/security-01.jpg");
   command.callback([describe] { Describe(*describe); });
 }

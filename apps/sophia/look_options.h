@@ -16,14 +16,19 @@ namespace bagel {
 
 struct ServerOptions {
   std::vector<std::string> urls = {"http://127.0.0.1:8095"};
-  vision::ServersOptions limits;
+  vision::ServersOptions limits;  // without the key
+  std::string key_file;           // empty = SOPHIA_SERVER_KEY
   int timeout_seconds = 120;
 };
 
-// --server, --model, --api-key, --timeout.
+// --server, --model, --server-key-file, --timeout.
 void AddServerOptions(CLI::App& command, ServerOptions& options);
 
-// The options as the library wants them.
+// --llm-key-file; its key is ReadKey(file, kLanguageKeyVariable).
+void AddLanguageKeyOption(CLI::App& command, std::string& file);
+inline constexpr const char* kLanguageKeyVariable = "SOPHIA_LLM_KEY";
+
+// The options as the library wants them. Throws as ReadKey does.
 vision::Servers MakeServers(const ServerOptions& options);
 
 struct EyeOptions {

@@ -1,8 +1,6 @@
 // sophia serve: the eyes over HTTP.
 #include <spdlog/spdlog.h>
 
-#include <cstdlib>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +10,7 @@
 #include "base/service_manager.h"
 #include "commands.h"
 #include "http_options.h"
+#include "key_file.h"
 #include "log.h"
 #include "look_options.h"
 #include "vision/faces.h"
@@ -21,45 +20,21 @@
 namespace bagel {
 namespace {
 
-constexpr size_t kLongestKey = 4096;
-
 struct ServeCommand {
   EyeOptions eyes;
   vision::ServiceOptions service;
   vision::LanguageModelOptions language;
+  std::string language_key_file;
   std::string triggers;
   std::string api_key_file;
   bool privacy = false;
   bool verbose = false;
 };
 
-// The first line of the file, or SOPHIA_API_KEY; empty = no key.
-std::string ApiKey(const std::string& file) {
-  std::string key;
-  if (file.empty()) {
-    const char* from_environment = std::getenv("SOPHIA_API_KEY");
-    key = from_environment != nullptr ? from_environment : "";
-  } else {
-    std::ifstream stream(file);
-    std::getline(stream, key);
-    if (key.empty()) {
-      throw Error(ErrorKind::kNotFound, "the first line of " + file + " must hold the key");
-    }
-  }
-  const bool printable = key.find_first_not_of(
-                             "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                             "-._~+/=") == std::string::npos;
-  if (!printable || key.size() > kLongestKey) {
-    throw Error(ErrorKind::kInvalidArgument,
-                "a key has at most 4096 letters, digits and -._~+/= (RFC 6750)");
-  }
-  return key;
-}
-
 void Serve(ServeCommand command) {
   SetUpLog(command.verbose);
   vision::ServiceOptions& options = command.service;
-  options.http.guard.api_key = ApiKey(command.api_key_file);
+  options.http.guard.api_key = ReadKey(command.api_key_file, "SOPHIA_API_KEY");
   options.look.mood = !command.eyes.no_emotion;
   options.save = command.eyes.save;
   if (ServiceWatchdogInterval().count() > 0)
@@ -73,6 +48,7 @@ void Serve(ServeCommand command) {
   const vision::Triggers triggers = vision::Triggers::Load(command.triggers);
   std::optional<vision::LanguageModel> language;
   if (!command.language.url.empty()) {
+    command.language.api_key = ReadKey(command.language_key_file, kLanguageKeyVariable);
     language.emplace(std::move(command.language));
   }
   const auto camera = vision::Camera::Open(command.eyes.camera);
@@ -129,9 +105,7 @@ void AddServe(CLI::App& app) {
                   "in /v1; without it the report is the answer")
       ->type_name("URL");
   command.add_option("--llm-model", options->language.model, "Its name")->type_name("NAME");
-  command.add_option("--llm-key", options->language.api_key, "Sent as a bearer token")
-      ->type_name("KEY")
-      ->envname("SOPHIA_LLM_KEY");
+  AddLanguageKeyOption(command, options->language_key_file);
   command.add_flag("--privacy", options->privacy, "Begin with the camera switched off");
   command.add_flag("--verbose", options->verbose, "Log more");
   AddEyeOptions(command, options->eyes);

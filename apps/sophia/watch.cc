@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "commands.h"
 #include "interrupt.h"
+#include "key_file.h"
 #include "log.h"
 #include "look_options.h"
 #include "vision/mqtt.h"
@@ -41,6 +42,7 @@ struct WatchCommand {
   int keep_days = 7;
   std::vector<std::string> json_lines;
   vision::MqttOptions mqtt;
+  std::string mqtt_password_file;
   std::vector<std::string> webhooks;
   std::string metrics_host = "127.0.0.1";
   std::optional<uint16_t> metrics_port;
@@ -77,6 +79,7 @@ void AddOutputs(const WatchCommand& command, vision::Watch& watch) {
   }
   if (!command.mqtt.url.empty()) {
     vision::MqttOptions mqtt = command.mqtt;
+    mqtt.password = ReadSecret(command.mqtt_password_file, "SOPHIA_MQTT_PASSWORD");
     for (const vision::WatchedCamera& camera : command.watch.cameras) {
       mqtt.cameras.push_back(camera.name);
     }
@@ -165,9 +168,11 @@ void AddOutputOptions(CLI::App& command, WatchCommand& options) {
   command
       .add_option("--mqtt", options.mqtt.url, "Broker, as mqtt://[user@]host[:port] or mqtts://")
       ->type_name("URL");
-  command.add_option("--mqtt-password", options.mqtt.password, "Its password")
-      ->type_name("PASSWORD")
-      ->envname("SOPHIA_MQTT_PASSWORD");
+  command
+      .add_option("--mqtt-password-file", options.mqtt_password_file,
+                  "File whose first line is its password; also SOPHIA_MQTT_PASSWORD in the "
+                  "environment")
+      ->type_name("FILE");
   command.add_option("--mqtt-prefix", options.mqtt.prefix, "Of all topics")
       ->type_name("TOPIC")
       ->capture_default_str();

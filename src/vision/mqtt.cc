@@ -65,6 +65,7 @@ class Mqtt : public EventOutput {
   void Loop();
   void OnConnect(int code);
   void OnDisconnect(int code);
+  void SayProblem(const std::string& problem);
   void OnMessage(const mosquitto_message& message);
   void Publish(const std::string& topic, const std::string& payload, bool keep);
   void Keep(const std::string& topic, const std::string& payload);
@@ -76,7 +77,7 @@ class Mqtt : public EventOutput {
   const MqttAddress address_;
   mosquitto* client_ = nullptr;
   std::atomic<bool> connected_{false};
-  std::atomic<bool> said_offline_{false};
+  std::string problem_;  // as it was said; of the thread below alone
   std::mutex mutex_;
   std::map<std::string, std::string> kept_;  // topic to payload, said again to a new broker
   std::mutex wait_mutex_;
@@ -187,12 +188,12 @@ Mqtt::~Mqtt() {
 
 void Mqtt::OnConnect(int code) {
   if (code != 0) {
-    spdlog::warn("{} refuses: {}", Name(), mosquitto_connack_string(code));
+    SayProblem(std::string("refuses: ") + mosquitto_connack_string(code));
     return;
   }
   spdlog::info("{}: connected", Name());
   connected_ = true;
-  said_offline_ = false;
+  problem_.clear();
   mosquitto_subscribe(client_, nullptr, Topic("+/enabled/set").c_str(), kQos);
   if (!options_.discovery.empty()) {
     mosquitto_subscribe(client_, nullptr, (options_.discovery + "/status").c_str(), kQos);
@@ -203,9 +204,17 @@ void Mqtt::OnConnect(int code) {
 
 void Mqtt::OnDisconnect(int code) {
   connected_ = false;
-  if (code != 0 && !said_offline_.exchange(true)) {
-    spdlog::warn("{}: no connection; it is tried again", Name());
+  if (code != 0 && problem_.empty()) {
+    SayProblem("gives no connection");
   }
+}
+
+// Once for each problem until there is a connection.
+void Mqtt::SayProblem(const std::string& problem) {
+  if (problem != problem_) {
+    spdlog::warn("{} {}; it is tried again", Name(), problem);
+  }
+  problem_ = problem;
 }
 
 // Everything from the broker is a request by a stranger: what is not understood is ignored.

@@ -132,22 +132,35 @@ void OutputQueue::Add(const WatchEvent& event) {
   changed_.notify_all();
 }
 
+void OutputQueue::SayFails(const std::string& why) {
+  if (!failing_) {
+    spdlog::warn("{}; this is not said again until it works", WithoutControlBytes(why, false));
+  }
+  failing_ = true;
+}
+
+void OutputQueue::SayWorks() {
+  if (failing_) {
+    spdlog::info("{} works again; {} events are lost so far", output_->Name(), dropped_.load());
+  }
+  failing_ = false;
+}
+
 void OutputQueue::WriteWithRetries(const WatchEvent& event) {
   std::chrono::milliseconds delay = options_.first_retry;
   for (int attempt = 1; !hurry_; ++attempt) {
     try {
       output_->Write(event, [this] { return hurry_.load(); });
+      SayWorks();
       return;
     } catch (const Error& error) {
       const bool last = options_.tries != 0 && attempt >= options_.tries;
       if (error.kind() != ErrorKind::kUnavailable || last) {
         ++dropped_;
-        spdlog::warn("an event is lost: {}", WithoutControlBytes(error.what(), false));
+        SayFails(error.what());
         return;
       }
-      if (attempt == 1) {
-        spdlog::warn("{}; it is tried again", WithoutControlBytes(error.what(), false));
-      }
+      SayFails(error.what());
     }
     std::unique_lock lock(mutex_);
     // A full queue means that this one would have been dropped as the oldest.

@@ -58,6 +58,8 @@ class OutputQueue {
  private:
   void Work();
   void WriteWithRetries(const WatchEvent& event);
+  void SayFails(const std::string& why);
+  void SayWorks();
 
   const std::unique_ptr<EventOutput> output_;
   const OutputOptions options_;
@@ -68,6 +70,7 @@ class OutputQueue {
   std::atomic<bool> hurry_{false};
   bool stopping_ = false;
   bool idle_ = true;
+  bool failing_ = false;  // as was said; the thread's own
   std::thread thread_;
 };
 

@@ -3,9 +3,12 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -134,6 +137,45 @@ TEST(Webhook, GivesUpAndGoesOn) {
   EXPECT_EQ(nlohmann::json::parse(hook.bodies[4])["id"], "3");
   EXPECT_EQ(queue.dropped(), 2U);
   EXPECT_THROW(MakeWebhook("ftp://x"), Error);
+}
+
+TEST(OutputQueue, SaysOnceThatAPlaceFailsAndOnceThatItWorks) {
+  struct Moody : EventOutput {
+    void Write(const WatchEvent& event, const std::function<bool()>&) override {
+      if (event.id == "bad") {
+        throw Error(ErrorKind::kUnavailable, "the place is away");
+      }
+      ++written;
+    }
+    std::string Name() const override { return "moody"; }
+    std::atomic<int> written{0};
+  };
+  std::ostringstream log;
+  const auto before = spdlog::default_logger();
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+      "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log)));
+  {
+    auto place = std::make_unique<Moody>();
+    Moody& moody = *place;
+    OutputQueue queue(std::move(place), Quick());
+    for (const char* id : {"bad", "bad", "good", "good", "bad", "bad", "good"}) {
+      queue.Add(Described(id));
+    }
+    EXPECT_TRUE(Eventually([&] { return moody.written == 3; }));
+    EXPECT_EQ(queue.dropped(), 4U);
+  }
+  spdlog::set_default_logger(before);
+  const std::string text = log.str();
+  const auto count = [&text](const std::string& words) {
+    int found = 0;
+    for (size_t at = text.find(words); at != std::string::npos; at = text.find(words, at + 1)) {
+      ++found;
+    }
+    return found;
+  };
+  EXPECT_EQ(count("the place is away"), 2) << text;
+  EXPECT_EQ(count("moody works again; 2 events are lost so far"), 1) << text;
+  EXPECT_EQ(count("moody works again; 4 events are lost so far"), 1) << text;
 }
 
 TEST(OutputQueue, ASlowPlaceHoldsUpNobodyAndItsEndIsQuick) {

@@ -1,5 +1,6 @@
 #include "vision/servers.h"
 
+#include <future>
 #include <optional>
 #include <span>
 #include <utility>
@@ -90,8 +91,12 @@ std::vector<Servers::Health> Servers::CheckHealth() {
     std::lock_guard lock(mutex_);
     servers = servers_;
   }
+  std::vector<std::future<Health>> asked;
+  for (const Server& server : servers) {
+    asked.push_back(std::async(std::launch::async, [this, &server] { return CheckOne(server); }));
+  }
   std::vector<Health> healths;
-  for (const Server& server : servers) healths.push_back(CheckOne(server));
+  for (std::future<Health>& health : asked) healths.push_back(health.get());
   return healths;
 }
 

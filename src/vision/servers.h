@@ -49,7 +49,7 @@ class Servers {
     double ms = 0;
     std::vector<std::string> models;
   };
-  // Asks every server for its models, each for three seconds at most.
+  // Asks all servers at once for their models, for three seconds at most.
   std::vector<Health> CheckHealth();
 
   const ServersOptions& options() const { return options_; }

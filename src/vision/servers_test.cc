@@ -28,8 +28,12 @@ class ToldServer {
   explicit ToldServer(std::string behaviour) : behaviour_(std::move(behaviour)) {
     http::Router router;
     router.Add("GET", "/api/tags", http::Work::kLight,
-               [](http::HttpRequest, const std::shared_ptr<http::HttpReply>& reply) {
-                 reply->Send(200, "application/json", kTags);
+               [this](http::HttpRequest, const std::shared_ptr<http::HttpReply>& reply) {
+                 if (behaviour_ == "never tags") {
+                   kept_ = reply;
+                 } else {
+                   reply->Send(200, "application/json", kTags);
+                 }
                });
     router.Add("POST", "/api/generate", http::Work::kLight,
                [this](const http::HttpRequest& request,
@@ -145,6 +149,19 @@ TEST(ServersTest, NobodyListens) {
   EXPECT_THAT(ErrorOf(servers), HasSubstr("http://127.0.0.1:1/api/tags does not answer"));
   const std::vector<Servers::Health> healths = servers.CheckHealth();
   EXPECT_FALSE(healths[0].up);
+}
+
+TEST(ServersTest, TheHealthOfManyIsAskedAtOnce) {
+  ToldServer silent("never tags"), silent_too("never tags"), good("good");
+  Servers servers({silent.url(), silent_too.url(), good.url()}, Impatient());
+  const Clock::time_point begin = Clock::now();
+  const std::vector<Servers::Health> healths = servers.CheckHealth();
+  EXPECT_LT(Clock::now() - begin, 5s);  // three for each
+  ASSERT_EQ(healths.size(), 3U);
+  EXPECT_FALSE(healths[0].up);
+  EXPECT_FALSE(healths[1].up);
+  EXPECT_TRUE(healths[2].up);
+  EXPECT_EQ(healths[2].url, good.url());
 }
 
 TEST(ServersTest, TheNextServerTakesOver) {

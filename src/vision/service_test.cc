@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <mutex>
 #include <opencv2/imgcodecs.hpp>
 
 #include "formats/base64.h"
@@ -37,7 +38,7 @@ struct OneCup : ObjectFinder {
 // Everything that a service needs.
 struct House {
   explicit House(ServiceOptions service_options = {}, const std::string& source = "test:pattern",
-                 bool objects = true) {
+                 bool objects = true, const LanguageModel* language = nullptr) {
     ServersOptions servers_options;
     servers_options.total = 20s;
     servers = std::make_unique<Servers>(std::vector{model.server.url()}, servers_options);
@@ -51,7 +52,7 @@ struct House {
     service_options.http.limits.drain_deadline = 100ms;
     service_options.health_interval = 20ms;
     service = std::make_unique<Service>(
-        ServiceParts{*camera, *looker, *servers, triggers, objects ? &cups : nullptr, nullptr},
+        ServiceParts{*camera, *looker, *servers, triggers, objects ? &cups : nullptr, language},
         service_options);
     port = service->http().port();
   }
@@ -214,6 +215,71 @@ TEST(Service, HearsPhrasesThatAskForALook) {
   EXPECT_EQ(house.Post("/hear", "{}").status, 400);
   EXPECT_EQ(house.Post("/hear", R"({"text": ""})").status, 400);
   EXPECT_EQ(house.Post("/hear", R"({"text": ")" + std::string(5000, 'a') + "\"}").status, 400);
+}
+
+// A text model that says how many turns it was given and keeps the last one.
+struct StandInTalker {
+  StandInTalker() : server(Routes()) {}
+  LanguageModel Model() const {
+    LanguageModelOptions options;
+    options.url = server.url();
+    options.model = "talking";
+    return LanguageModel(options);
+  }
+  std::string last_turn() {
+    const std::lock_guard lock(mutex);
+    return turn;
+  }
+  http::Router Routes() {
+    http::Router router;
+    router.Add(
+        "POST", "/api/chat", http::Work::kLight,
+        [this](const http::HttpRequest& request, const std::shared_ptr<http::HttpReply>& reply) {
+          {
+            const std::lock_guard lock(mutex);
+            turn = Json::parse(request.body)["messages"].back()["content"].get<std::string>();
+          }
+          reply->Send(200, "application/x-ndjson",
+                      "{\"message\":{\"content\":\"You look \"},\"done\":false}\n"
+                      "{\"message\":{\"content\":\"well.\"},\"done\":true}\n");
+        });
+    return router;
+  }
+  std::mutex mutex;
+  std::string turn;
+  StandInServer server;
+};
+
+TEST(Service, ATextModelAnswersWithTheReportInMind) {
+  StandInTalker talker;
+  const LanguageModel language = talker.Model();
+  House house({}, "test:pattern", true, &language);
+  const Json looked = Json::parse(house.Post("/hear", R"({"text": "How do I look?"})").body);
+  EXPECT_EQ(looked["looked"], true) << looked;
+  EXPECT_EQ(looked["answer"], "You look well.");
+  EXPECT_EQ(looked["report"]["mood"]["label"], "relaxed");
+  EXPECT_THAT(talker.last_turn(), HasSubstr("Mood: relaxed"));
+  EXPECT_THAT(talker.last_turn(), HasSubstr("How do I look?"));
+  // What asks for no look gets none.
+  const int asked = house.model.asked;
+  const Json other = Json::parse(house.Post("/hear", R"({"text": "What time is it?"})").body);
+  EXPECT_EQ(other["looked"], false);
+  EXPECT_EQ(other["report"], nullptr);
+  EXPECT_EQ(other["answer"], "You look well.");
+  EXPECT_EQ(talker.last_turn(), "What time is it?");
+  EXPECT_EQ(house.model.asked, asked);
+  // Word by word.
+  const TestResponse stream = house.Post("/hear", R"({"text": "look at me", "stream": true})");
+  EXPECT_THAT(stream.body, HasSubstr("\"text\":\"You look \""));
+  EXPECT_THAT(stream.body, HasSubstr("\"text\":\"well.\""));
+  EXPECT_THAT(stream.body, HasSubstr("event: done\n"));
+  // The text model is away, then back.
+  talker.server.Stop();
+  const TestResponse away = house.Post("/hear", R"({"text": "What time is it?"})");
+  EXPECT_EQ(away.status, 503);
+  EXPECT_THAT(away.body, HasSubstr("does not answer"));
+  talker.server.Start();
+  EXPECT_EQ(house.Post("/hear", R"({"text": "What time is it?"})").status, 200);
 }
 
 TEST(Service, PrivacyStopsEverythingAtOnce) {

@@ -139,7 +139,10 @@ WatchedCamera ParseCameraOption(const std::string& text, const WatchedCamera& de
 }
 
 void CheckCameras(const std::vector<WatchedCamera>& cameras) {
-  if (cameras.empty() || cameras.size() > kMostCameras) {
+  if (cameras.empty()) {
+    throw Error(ErrorKind::kInvalidArgument, "no camera is named: --camera or --config does");
+  }
+  if (cameras.size() > kMostCameras) {
     throw Error(ErrorKind::kInvalidArgument,
                 "1 to 64 cameras can be watched, not " + std::to_string(cameras.size()));
   }

@@ -16,6 +16,7 @@ import unittest
 import jsonschema
 
 PERSON, STREET = "demo:1", "demo:51"
+STREET_PICTURE = "demo/pictures/security-01.jpg"
 NOBODY_LISTENS = "http://127.0.0.1:1"
 
 
@@ -35,6 +36,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.asked.append((self.path, body))
+        self.server.keys.append(self.headers["Authorization"])
         behaviour = self.server.behaviour
         if behaviour == "busy":
             return self.answer(503, b'{"error":"server busy"}')
@@ -56,7 +58,7 @@ class StandIn(http.server.ThreadingHTTPServer):
 
     def __init__(self, behaviour="good"):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.behaviour, self.asked, self.over = behaviour, [], threading.Event()
+        self.behaviour, self.asked, self.keys, self.over = behaviour, [], [], threading.Event()
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def __enter__(self):
@@ -73,15 +75,20 @@ def sophia(*arguments):
     return subprocess.run([SOPHIA, *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
+def check_schema(name, document):
+    """The document is what its schema says, and holds nothing else."""
+    schema = json.loads(pathlib.Path(f"share/sophia/{name}.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(document)
+    assert set(document) <= set(schema["properties"]), set(document) - set(schema["properties"])
+
+
 class LookTest(unittest.TestCase):
     def report(self, *arguments):
         """The exit code and the report, which is what its schema says."""
         result = sophia("look", "--json", *arguments)
         report = json.loads(result.stdout)
-        schema = json.loads(pathlib.Path("share/sophia/report.schema.json").read_text())
-        jsonschema.Draft202012Validator.check_schema(schema)
-        jsonschema.Draft202012Validator(schema).validate(report)
-        self.assertLessEqual(set(report), set(schema["properties"]))
+        check_schema("report", report)
         return result.returncode, report
 
     def test_a_person(self):
@@ -164,14 +171,30 @@ class LookTest(unittest.TestCase):
 class DescribeTest(unittest.TestCase):
     def test_a_scene(self):
         with StandIn() as server:
-            picture = "demo/pictures/security-01.jpg"
+            picture = STREET_PICTURE
             result = sophia("describe", picture, "--server", server.url)
             self.assertEqual((result.returncode, result.stdout), (0, "A person\n [2J   in a hat.\n"))
             self.assertEqual(server.asked[0][1]["options"]["num_predict"], 100)
             scene = json.loads(sophia("describe", picture, "--server", server.url, "--json").stdout)
+            check_schema("scene", scene)
             self.assertEqual(scene["camera"], picture)
             server.behaviour = "busy"
             self.assertEqual(sophia("describe", picture, "--server", server.url).returncode, 69)
+
+
+    def test_the_key_comes_from_a_file(self):
+        with StandIn() as server, tempfile.NamedTemporaryFile("w") as file:
+            arguments = ["describe", STREET_PICTURE, "--server", server.url, "--server-key-file", file.name]
+            self.assertEqual(sophia(*arguments).returncode, 66)
+            file.write("s3cret\nnot this\n")
+            file.flush()
+            self.assertEqual(sophia(*arguments).returncode, 0)
+            self.assertEqual(server.keys, ["Bearer s3cret"])
+            file.write("x" * 10)
+            file.seek(0)
+            file.write("two words\n")
+            file.flush()
+            self.assertEqual(sophia(*arguments).returncode, 64)
 
 
 class AskTest(unittest.TestCase):
