@@ -18,7 +18,7 @@ if(BAGEL_GPU AND BAGEL_CUDA_WHEELS)
     set(architectures ${BAGEL_CUDA_ARCHITECTURES})
   endif()
   set(BAGEL_CUDA_COMPILER ${BAGEL_CLANG} -x cuda --cuda-path=${BAGEL_CUDA_WHEELS}
-    -isystem ${BAGEL_CUDA_INCLUDE} -Wno-unknown-cuda-version -fPIC -Wall -Wextra -Wshadow -Wconversion -Werror
+    -isystem ${BAGEL_CUDA_INCLUDE} -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -Wno-unknown-cuda-version -fPIC -Wall -Wextra -Wshadow -Wconversion -Werror
     --no-cuda-include-ptx=all --cuda-include-ptx=sm_70)
   foreach(architecture ${architectures})
     list(APPEND BAGEL_CUDA_COMPILER --offload-arch=sm_${architecture})
@@ -41,7 +41,7 @@ elseif(BAGEL_GPU)
     endif()
     list(REMOVE_DUPLICATES architectures)
     set(BAGEL_CUDA_COMPILER ${BAGEL_NVCC} --threads 2 -Werror all-warnings
-      "-Xcompiler=-fPIC,-Wall,-Wextra,-Werror"
+      "-Xcompiler=-fPIC,-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=,-Wall,-Wextra,-Werror"
       -gencode arch=compute_${oldest},code=compute_${oldest})
     foreach(architecture ${architectures})
       list(APPEND BAGEL_CUDA_COMPILER

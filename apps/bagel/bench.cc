@@ -221,8 +221,8 @@ void AddBench(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "bench", "Time steps and requests beside this machine's own limits, medians of some rounds");
   command->footer(
-      "Examples: bagel bench --model /tmp/two-layers --image-tokens 1400\n"
-      "          bagel bench --model BAGEL-7B-MoT-nf4 --device cuda --full --json");
+      "Example: bagel bench --model /tmp/two-layers --image-tokens 1400\n"
+      "         bagel bench --model BAGEL-7B-MoT-nf4 --device cuda --full --json");
   AddEngineOptions(*command, options->engine);
   AddStepOptions(*command, options->steps);
   AddRequestOptions(*command, *options);
