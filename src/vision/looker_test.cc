@@ -38,7 +38,9 @@ class AskedServer {
   struct Asked {
     json body;
     cv::Mat picture;
-    bool mood() const { return body["prompt"].get<std::string>().find("PRIMARY") != std::string::npos; }
+    bool mood() const {
+      return body["prompt"].get<std::string>().find("PRIMARY") != std::string::npos;
+    }
   };
   std::vector<Asked> asked() {
     const std::lock_guard lock(mutex_);
@@ -212,9 +214,9 @@ TEST_F(LookerTest, AsksOnlyWhatIsWanted) {
 }
 
 TEST_F(LookerTest, AnUnusableFrameIsAStateAndNotDescribed) {
-  for (const State state : {State::kStarting, State::kDark, State::kFrozen, State::kNoSignal,
-                            State::kBlurred, State::kStale, State::kCameraBusy,
-                            State::kCameraOffline, State::kPrivacy}) {
+  for (const State state :
+       {State::kStarting, State::kDark, State::kFrozen, State::kNoSignal, State::kBlurred,
+        State::kStale, State::kCameraBusy, State::kCameraOffline, State::kPrivacy}) {
     const Report report = looker_.Look({state, {}, "why"}, "door");
     EXPECT_EQ(report.state, state);
     EXPECT_EQ(report.detail, "why");
