@@ -106,7 +106,7 @@ class Completions(unittest.TestCase):
 
     def test_options(self):
         self.check("bagel describe --to", "--top-k --top-p", "--prompt")
-        self.check("sophia watch --mqtt-", "--mqtt-password --mqtt-prefix", "--jsonl")
+        self.check("sophia watch --mqtt-", "--mqtt-password-file --mqtt-prefix", "--jsonl")
 
     def test_choices(self):
         self.check("bagel serve --device ", "auto cpu cuda cuda:", "cat.jpg")
