@@ -28,7 +28,7 @@ std::string ReadSecret(const std::string& file, const char* variable) {
 }
 
 std::string ReadKey(const std::string& file, const char* variable) {
-  const std::string key = ReadSecret(file, variable);
+  std::string key = ReadSecret(file, variable);
   const bool printable = key.find_first_not_of(
                              "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
                              "-._~+/=") == std::string::npos;

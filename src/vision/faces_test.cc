@@ -104,7 +104,7 @@ TEST(Haar, FindsNothingInFlatAndTinyPictures) {
 TEST(Haar, FindsEveryDrawnPerson) {
   const auto finder = MakeFaceFinder("haar");
   for (int i = 1; i <= 50; ++i) {
-    char name[32];
+    char name[64];
     std::snprintf(name, sizeof name, "demo/pictures/person-%02d.jpg", i);
     const cv::Mat picture = cv::imread(name);
     const std::optional<Face> face = MainFace(finder->Find(picture), picture.size());
@@ -118,7 +118,7 @@ TEST(Haar, FindsEveryDrawnPerson) {
 TEST(Haar, FindsNobodyInDrawnStreets) {
   const auto finder = MakeFaceFinder("haar");
   for (int i = 1; i <= 10; ++i) {
-    char name[32];
+    char name[64];
     std::snprintf(name, sizeof name, "demo/pictures/security-%02d.jpg", i);
     EXPECT_TRUE(finder->Find(cv::imread(name)).empty()) << name;
   }

@@ -179,11 +179,11 @@ TEST(Service, DetectsForOthers) {
   House house;
   const TestResponse response = house.Post("/detect", PngFile(64, 48));
   ASSERT_EQ(response.status, 200) << response.body;
-  const Json json = Json::parse(response.body);
-  EXPECT_EQ(json["detector"], "stand-in");
-  EXPECT_EQ(json["objects"][0]["label"], "cup");
-  EXPECT_EQ(json["objects"][0]["class_id"], 41);
-  EXPECT_EQ(json["objects"][0]["box"], Json({1, 2, 30, 40}));
+  const Json found = Json::parse(response.body);
+  EXPECT_EQ(found["detector"], "stand-in");
+  EXPECT_EQ(found["objects"][0]["label"], "cup");
+  EXPECT_EQ(found["objects"][0]["class_id"], 41);
+  EXPECT_EQ(found["objects"][0]["box"], Json({1, 2, 30, 40}));
   const auto remote = MakeObjectFinder("hailo:http://127.0.0.1:" + std::to_string(house.port));
   EXPECT_EQ(remote->Find(cv::Mat(48, 64, CV_8UC3, cv::Scalar(9, 90, 200)))[0].label, "cup");
   House without({}, "test:pattern", false);
