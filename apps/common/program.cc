@@ -49,6 +49,10 @@ int RunProgram(const char* name, const char* description, void (*add_commands)(C
     app.get_formatter()->column_width(30);
     add_commands(app);
     AddOptionTables(app);
+    if (argc <= 1) {
+      std::cerr << app.help();
+      return ExitCode(ErrorKind::kInvalidArgument);
+    }
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

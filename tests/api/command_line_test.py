@@ -33,6 +33,11 @@ class Help(unittest.TestCase):
             self.assertEqual(text.returncode, 0)
             self.assertIn("Example: ", text.stdout)
 
+    def test_no_command_is_a_mistake_that_shows_the_commands(self):
+        nothing = run()
+        self.assertEqual((nothing.returncode, nothing.stdout), (64, ""))
+        self.assertEqual(nothing.stderr, run("--help").stdout)
+
     def test_version(self):
         self.assertRegex(run("--version").stdout, r"^bagel \d+\.\d+\.\d+\n$")
 
@@ -46,7 +51,6 @@ class Errors(unittest.TestCase):
         self.assertEqual(result.stdout, "")
 
     def test_usage(self):
-        self.check(64, "subcommand")
         self.check(64, "--nonsense", "describe", "--nonsense")
         self.check(64, "--threads", "describe", "--threads", "-3")
 
