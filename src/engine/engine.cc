@@ -393,7 +393,15 @@ std::unique_ptr<Engine> Engine::Load(const EngineOptions& options) {
   if (options.max_sessions < 1 || options.max_sessions > 64)
     throw Error(ErrorKind::kInvalidArgument,
                 "max_sessions is " + std::to_string(options.max_sessions) + ", expected 1 to 64");
-  return std::make_unique<TextEngine>(options);
+  try {
+    return std::make_unique<TextEngine>(options);
+  } catch (const Error& error) {
+    if (options.device != "auto" || error.kind() != ErrorKind::kOutOfMemory) throw;
+    std::fprintf(stderr, "%s: going on with the CPU\n", error.what());
+  }
+  EngineOptions on_cpu = options;
+  on_cpu.device = "cpu";
+  return std::make_unique<TextEngine>(on_cpu);
 }
 
 TextResult Engine::Run(TextRequest request, const std::function<void(const TextPiece&)>& on_piece) {

@@ -66,6 +66,8 @@ class Job {
 class Engine {
  public:
   // Maps the weights and starts the worker. Throws Error naming file, tensor, expected and found.
+  // On device "auto" a GPU with too little memory is left for the CPU, which a line on standard
+  // error says.
   static std::unique_ptr<Engine> Load(const EngineOptions& options);
 
   virtual ~Engine() = default;  // cancels what runs, answers what waits with kUnavailable

@@ -71,6 +71,28 @@ class Errors(unittest.TestCase):
         self.check(65, "line 1", "tokenize", "--model", MODEL, stdin="{nonsense\n")
 
 
+@unittest.skipUnless("EMULATED_GPU" in os.environ, "no emulated GPU was built")
+class Devices(unittest.TestCase):
+    """A GPU that has a megabyte free."""
+
+    def describe(self, *arguments):
+        return subprocess.run(
+            [BAGEL, "describe", "--model", MODEL, "--prompt", "x", "--num-predict", "2", *arguments],
+            env={**os.environ, "BAGEL_CUDA_LIBRARY": os.environ["EMULATED_GPU"],
+                 "BAGEL_EMULATION_FREE_BYTES": "1000000"},
+            capture_output=True, text=True, timeout=60)
+
+    def test_auto_goes_on_with_the_cpu_where_the_gpu_has_too_little_memory(self):
+        result = self.describe()
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stderr, r"^[^\n]* needs about [^\n]*: going on with the CPU\n")
+
+    def test_a_gpu_that_was_asked_for_says_what_it_lacks(self):
+        result = self.describe("--device", "cuda")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertRegex(result.stderr, r"^bagel: [^\n]* needs about [^\n]* 0\.0 GB free\n$")
+
+
 class Describe(unittest.TestCase):
     arguments = ("describe", "--model", MODEL, "--num-predict", "8", "--seed", "3")
 
