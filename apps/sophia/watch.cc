@@ -1,6 +1,7 @@
 // sophia watch: security cameras, described when something happens.
 #include "vision/watch.h"
 
+#include <poll.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -66,12 +67,20 @@ std::vector<vision::WatchedCamera> Cameras(const WatchCommand& command) {
   return cameras;
 }
 
+// Whether only the reader of standard output is told.
+bool OnlyWrites(const WatchCommand& command) {
+  return command.json_lines == std::vector<std::string>{"-"} && command.mqtt.url.empty() &&
+         command.webhooks.empty();
+}
+
+// Whether standard output is a pipe whose reader is gone.
+bool ReaderIsGone() {
+  pollfd output{STDOUT_FILENO, 0, 0};
+  return ::poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
+}
+
 void AddOutputs(const WatchCommand& command, vision::Watch& watch) {
-  std::vector<std::string> files = command.json_lines;
-  if (files.empty() && command.mqtt.url.empty() && command.webhooks.empty()) {
-    files = {"-"};
-  }
-  for (const std::string& file : files) {
+  for (const std::string& file : command.json_lines) {
     watch.AddOutput(vision::MakeJsonLines(file), {});
   }
   for (const std::string& webhook : command.webhooks) {
@@ -98,6 +107,9 @@ void RunWatch(WatchCommand command) {
   command.watch.describe.give_up = std::chrono::seconds(command.give_up_s);
   command.watch.snapshots.max_age = std::chrono::hours(24 * command.keep_days);
   command.watch.cameras = Cameras(command);
+  if (command.json_lines.empty() && command.mqtt.url.empty() && command.webhooks.empty()) {
+    command.json_lines = {"-"};
+  }
   vision::Servers servers = MakeServers(command.server);
   vision::WatchMetrics metrics;
   vision::Watch watch(command.watch, [&servers](const vision::WatchedCamera& camera,
@@ -119,7 +131,7 @@ void RunWatch(WatchCommand command) {
   CatchInterrupts();
   watch.Start();
   spdlog::info("watching {} cameras", command.watch.cameras.size());
-  while (!Interrupted()) {
+  while (!Interrupted() && !(OnlyWrites(command) && ReaderIsGone())) {
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
   // What hangs even then, such as a log that nobody reads, ends with the process.

@@ -257,6 +257,13 @@ class WatchTest(unittest.TestCase):
         os.close(reader)
         os.close(writer)
 
+    def test_ends_when_its_reader_goes_away(self):
+        process, _ = self.watch("--camera", "door=demo:51", "--server", NOBODY_LISTENS,
+                                stdout=subprocess.PIPE)
+        process.stdout.close()
+        self.assertEqual(process.wait(timeout=10), 0)
+        process.stderr.close()
+
 
 if __name__ == "__main__":
     SOPHIA = sys.argv.pop(1)
