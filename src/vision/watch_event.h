@@ -11,6 +11,7 @@
 
 namespace bagel::vision {
 
+// The version of the lines; share/sophia/event.schema.json describes them.
 inline constexpr const char* kWatchSchema = "sophia.event/1";
 
 struct WatchEvent {
