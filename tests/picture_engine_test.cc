@@ -57,7 +57,7 @@ Engine* PictureEngineTest::engine_ = nullptr;
 
 TEST(UnderstandingAloneTest, AnswersAndRefusesToDraw) {
   EngineOptions options = Options();
-  options.drawing = false;
+  options.drawing = DrawingHalf::kOff;
   const std::unique_ptr<Engine> engine = Engine::Load(options);
   EXPECT_FALSE(engine->info().picture);
   EXPECT_EQ(engine->Run(Question(), nullptr).generated_tokens, 8);

@@ -137,7 +137,7 @@ void TakeFullSizes(BenchOptions& options) {
   options.requests.requests = 8;
   options.requests.edit = true;
   options.frame = "1280x720";
-  options.picture = "1024x1024";
+  if (options.engine.drawing != DrawingHalf::kOff) options.picture = "1024x1024";
 }
 
 void RunBench(BenchOptions options) {

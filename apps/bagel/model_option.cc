@@ -13,6 +13,15 @@ namespace bagel {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+DrawingHalf DrawingHalfFromName(const std::string& name) {
+  if (name == "off") return DrawingHalf::kOff;
+  return name == "on-demand" ? DrawingHalf::kOnDemand : DrawingHalf::kAlways;
+}
+
+}  // namespace
+
 CLI::Validator SeedNumber() {
   // The number that would be parsed from another text is not the one that was meant.
   return {[](const std::string& text) {
@@ -55,8 +64,20 @@ void AddEngineOptions(CLI::App& command, ModelOptions& options) {
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
   command.add_flag("--exact", options.exact, "f32 products only, no faster approximations");
-  command.add_flag("!--no-drawing", options.drawing,
-                   "Do not load the half that draws: half the memory");
+  CLI::Option* drawing =
+      command
+          .add_option_function<std::string>(
+              "--drawing",
+              [&options](const std::string& name) { options.drawing = DrawingHalfFromName(name); },
+              "The half that draws: always on the GPU, on-demand: in the host's memory and copied "
+              "when a step needs it, or off: not loaded. On the CPU the first two are the same")
+          ->check(CLI::IsMember({"always", "on-demand", "off"}))
+          ->default_str("always");
+  command
+      .add_flag_callback(
+          "--no-drawing", [&options] { options.drawing = DrawingHalf::kOff; },
+          "The same as --drawing off: half the memory")
+      ->excludes(drawing);
   command.add_option("--context", options.context_tokens, "Longest context, 0 = the usual")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))
       ->capture_default_str();

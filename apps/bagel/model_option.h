@@ -22,7 +22,7 @@ void AddModelOption(CLI::App& command, std::filesystem::path& model);
 // `--device` alone.
 void AddDeviceOption(CLI::App& command, std::string& device);
 
-// `--model`, `--quant`, `--device`, `--threads`, `--exact` and `--context`.
+// `--model`, `--quant`, `--device`, `--threads`, `--exact`, `--drawing` and `--context`.
 void AddEngineOptions(CLI::App& command, ModelOptions& options);
 
 // QuantizeCheckpoint with a progress bar; an interrupt (see interrupt.h) stops it.

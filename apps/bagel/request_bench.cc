@@ -55,7 +55,7 @@ class RequestBench {
 
  private:
   // Loads, and waits for one word; the time is reported as `key`.
-  std::unique_ptr<Engine> LoadToFirstToken(bool drawing, const char* key) {
+  std::unique_ptr<Engine> LoadToFirstToken(DrawingHalf drawing, const char* key) {
     CheckInterrupt();
     ModelOptions options = options_;
     options.drawing = drawing;
@@ -78,7 +78,7 @@ class RequestBench {
   void TimeTexts() {
     std::unique_ptr<Engine> engine;
     WithMemory("understanding_gpu_mb", [&] {
-      engine = LoadToFirstToken(/*drawing=*/false, "load_understanding_to_first_token_ms");
+      engine = LoadToFirstToken(DrawingHalf::kOff, "load_understanding_to_first_token_ms");
       if (shape_.frame.width > 0) TimeFrame(*engine);
     });
     if (shape_.requests == 0) return;
@@ -128,7 +128,7 @@ class RequestBench {
   void TimePictures() {
     std::unique_ptr<Engine> engine;
     WithMemory("drawing_gpu_mb", [&] {
-      engine = LoadToFirstToken(/*drawing=*/true, "load_to_first_token_ms");
+      engine = LoadToFirstToken(options_.drawing, "load_to_first_token_ms");
       PictureRequest first = MakeRequest();
       first.flow.steps = 2;
       engine->Draw(first, nullptr);  // what only the first picture does is not timed

@@ -35,6 +35,7 @@ class CudaOps final : public Ops {
   explicit CudaOps(const DevicePluginOptions& options)
       : context_(options.index, options.oldest_profile),
         uploader_(context_),
+        aside_(context_),
         linear_(context_),
         conv_(context_),
         attention_(context_),
@@ -77,6 +78,19 @@ class CudaOps final : public Ops {
   void CopyOnDevice(void* to, const void* from, size_t bytes) override {
     const OpName name("CopyOnDevice");
     CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, context_.stream()));
+  }
+  void* AllocateHost(size_t bytes) override {
+    const OpName name("AllocateHost");
+    return AllocatePinned(bytes);
+  }
+  void FreeHost(void* memory) override { static_cast<void>(cudaFreeHost(memory)); }
+  void CopyAside(void* device, const void* host, size_t bytes) override {
+    const OpName name("CopyAside");
+    aside_.Copy(device, host, bytes);
+  }
+  void AwaitAside() override {
+    const OpName name("AwaitAside");
+    aside_.Await();
   }
   Weight Place(const Weight& host, const std::string& name, std::vector<void*>& owned) override {
     const OpName op("Place");
@@ -255,6 +269,7 @@ class CudaOps final : public Ops {
 
   CudaContext context_;
   Uploader uploader_;
+  SideCopier aside_;
   StepTableBuilder tables_;
   DeviceBuffer frequencies_;
   int64_t rope_dim_ = 0;

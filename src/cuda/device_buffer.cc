@@ -43,6 +43,18 @@ void* AllocateOnDevice(size_t bytes) {
   return data;
 }
 
+void* AllocatePinned(size_t bytes) {
+  void* data = nullptr;
+  const cudaError_t error = cudaMallocHost(&data, bytes);
+  if (error == cudaErrorMemoryAllocation) {
+    static_cast<void>(cudaGetLastError());
+    throw Error(ErrorKind::kOutOfMemory, "the host cannot give " + Megabytes(bytes) +
+                                             " of pinned memory for the GPU to read");
+  }
+  CUDA_CHECK(error);
+  return data;
+}
+
 DeviceBuffer::~DeviceBuffer() { static_cast<void>(cudaFree(data_)); }
 
 void* DeviceBuffer::Reserve(size_t bytes) {
@@ -64,7 +76,7 @@ void* PinnedBuffer::Reserve(size_t bytes) {
   CUDA_CHECK(cudaFreeHost(data_));
   data_ = nullptr;
   bytes_ = 0;
-  CUDA_CHECK(cudaMallocHost(&data_, bytes));
+  data_ = AllocatePinned(bytes);
   bytes_ = bytes;
   return data_;
 }

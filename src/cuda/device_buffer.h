@@ -42,6 +42,8 @@ class PinnedBuffer {
 
 // Throws kOutOfMemory with the size and what is free. 256-byte aligned.
 void* AllocateOnDevice(size_t bytes);
+// Pinned memory of the host, for cudaFreeHost. Throws kOutOfMemory with the size.
+void* AllocatePinned(size_t bytes);
 
 }  // namespace bagel
 

@@ -38,4 +38,27 @@ void Uploader::Upload(void* device, const void* host, size_t bytes) {
   }
 }
 
+SideCopier::SideCopier(CudaContext& context) : context_(context) {
+  CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+  CUDA_CHECK(cudaEventCreateWithFlags(&before_, cudaEventDisableTiming));
+  CUDA_CHECK(cudaEventCreateWithFlags(&copied_, cudaEventDisableTiming));
+}
+
+SideCopier::~SideCopier() {
+  static_cast<void>(cudaEventDestroy(copied_));
+  static_cast<void>(cudaEventDestroy(before_));
+  static_cast<void>(cudaStreamDestroy(stream_));
+}
+
+void SideCopier::Copy(void* device, const void* pinned, size_t bytes) {
+  CUDA_CHECK(cudaEventRecord(before_, context_.stream()));
+  CUDA_CHECK(cudaStreamWaitEvent(stream_, before_, 0));
+  CUDA_CHECK(cudaMemcpyAsync(device, pinned, bytes, cudaMemcpyHostToDevice, stream_));
+}
+
+void SideCopier::Await() {
+  CUDA_CHECK(cudaEventRecord(copied_, stream_));
+  CUDA_CHECK(cudaStreamWaitEvent(context_.stream(), copied_, 0));
+}
+
 }  // namespace bagel

@@ -36,6 +36,25 @@ class Uploader {
   int slot_ = 0;
 };
 
+// Copies from pinned memory on a stream of their own, so beside what the context's stream runs.
+class SideCopier {
+ public:
+  explicit SideCopier(CudaContext& context);
+  ~SideCopier();
+  SideCopier(const SideCopier&) = delete;
+  SideCopier& operator=(const SideCopier&) = delete;
+
+  // Begins when what is queued on the context's stream has ended.
+  void Copy(void* device, const void* pinned, size_t bytes);
+  // What is queued there from now on begins when the copies have ended.
+  void Await();
+
+ private:
+  CudaContext& context_;
+  cudaStream_t stream_ = nullptr;
+  cudaEvent_t before_ = nullptr, copied_ = nullptr;
+};
+
 }  // namespace bagel
 
 #endif  // BAGEL_CUDA_UPLOAD_H_

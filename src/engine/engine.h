@@ -12,6 +12,7 @@
 #include <string>
 
 #include "engine/request.h"
+#include "model/drawing_half.h"
 
 namespace bagel {
 
@@ -21,7 +22,7 @@ struct EngineOptions {
   std::string gpu_profile = "auto";  // or "sm_70", see MakeDevice
   int threads = 0;                   // CPU threads; 0 = all this process may use
   bool exact = false;                // f32 products only, no faster approximations
-  bool drawing = true;               // false: the half that draws is not loaded
+  DrawingHalf drawing = DrawingHalf::kAlways;
   int64_t context_tokens = 0;  // longest context of one request; 0 = 8192 or the model's limit
   int max_sessions = 4;        // requests decoded together
   int max_queue = 512;         // requests waiting beyond that

@@ -53,10 +53,11 @@ Tensor EmbedInputs(Ops& ops, Workspace& workspace, const BagelConfig& config,
   return hidden;
 }
 
-// All layers on the residual stream, in place.
+// All layers on the residual stream, in place. `drawing` has them for rows of latents.
 void RunLayers(Ops& ops, Workspace& workspace, const BagelConfig& config,
-               const BagelWeights& weights, const StepPlan& plan, const KvPool* pool,
-               const Tensor& hidden, const std::string& name, const std::function<bool()>& stop) {
+               const BagelWeights& weights, LayerStream* drawing, const StepPlan& plan,
+               const KvPool* pool, const Tensor& hidden, const std::string& name,
+               const std::function<bool()>& stop) {
   const Workspace::Scope scope(workspace);
   const LlmConfig& llm = config.llm;
   const int64_t page_rows = plan.scratch_pages * llm.kv_heads * kKvPageTokens;
@@ -68,7 +69,8 @@ void RunLayers(Ops& ops, Workspace& workspace, const BagelConfig& config,
                          : KvLayer{nullptr, nullptr, ops.KvType(), 0, llm.kv_heads, llm.head_dim};
     cache.scratch_k = scratch_k.data;
     cache.scratch_v = scratch_v.data;
-    DecoderLayerForward(ops, workspace, llm, weights.layers[i], plan.route, cache, hidden);
+    const DecoderLayer& layer = drawing ? drawing->Fetch(ops, i) : weights.layers[i];
+    DecoderLayerForward(ops, workspace, llm, layer, plan.route, cache, hidden);
     if (ops.tracing()) ops.Trace(name + ".layers." + std::to_string(i) + ".out", hidden);
   }
 }
@@ -126,7 +128,7 @@ size_t MeasureWorkspace(const Ops& device, const BagelConfig& config, const Bage
     ops.BeginStep(plan.step);
     Workspace workspace;
     const Tensor hidden = EmbedInputs(ops, workspace, config, weights, {}, inputs, plan, "");
-    RunLayers(ops, workspace, config, weights, plan, nullptr, hidden, "", nullptr);
+    RunLayers(ops, workspace, config, weights, nullptr, plan, nullptr, hidden, "", nullptr);
     RunLogits(ops, workspace, config, weights, inputs, plan, hidden, "");
     return workspace.peak();
   };
@@ -163,7 +165,11 @@ VaePixels PreparePixels(const Picture& picture, const BagelConfig& config) {
 
 Bagel::Bagel(Ops& ops, const BagelConfig& config, const BagelWeights& weights, ImageMarkers markers,
              int64_t max_rows)
-    : markers_(markers), config_(config), ops_(ops), weights_(weights) {
+    : markers_(markers),
+      config_(config),
+      ops_(ops),
+      weights_(weights),
+      drawing_layers_(ops, weights) {
   base_bytes_ = MeasureWorkspace(ops, config, weights, max_rows);
   GrowWorkspace(base_bytes_);
 }
@@ -184,6 +190,7 @@ void Bagel::GrowWorkspace(size_t bytes) {
 }
 
 void Bagel::ReleaseDrawing() {
+  drawing_layers_.Release();
   if (workspace_bytes_ <= base_bytes_) return;
   ops_.Free(workspace_memory_);
   workspace_memory_ = nullptr;
@@ -214,7 +221,8 @@ std::span<const float> Bagel::Run(std::span<const StepInput> inputs, const KvPoo
     const Tensor hidden =
         EmbedInputs(ops, workspace, config_, weights_, markers_, inputs, plan, name);
     const auto run = [&] {
-      RunLayers(ops, workspace, config_, weights_, plan, &pool, hidden, name, stop);
+      RunLayers(ops, workspace, config_, weights_, latents ? &drawing_layers_ : nullptr, plan,
+                &pool, hidden, name, stop);
       return RunLogits(ops, workspace, config_, weights_, inputs, plan, hidden, name);
     };
     const Tensor logits = IsDecoding(inputs) && !ops.tracing()
@@ -224,6 +232,7 @@ std::span<const float> Bagel::Run(std::span<const StepInput> inputs, const KvPoo
     ops.CopyToHost(logits_.data(), logits.data, logits_.size() * sizeof(float));
   };
   if (latents) {
+    drawing_layers_.Reserve();
     RunInWorkspace(body);
   } else {
     Workspace workspace(workspace_memory_, workspace_bytes_);
@@ -242,11 +251,13 @@ std::span<const float> Bagel::Velocity(std::span<const StepInput> inputs, const 
   CHECK(histories.empty() || histories.size() == inputs.size());
   CHECK(histories.size() == distances.size());
   const StepPlan plan = PlanStep(inputs, pool.pages());
+  drawing_layers_.Reserve();
   RunInWorkspace([&](Ops& ops, Workspace& workspace) {
     ops.BeginStep(plan.step);
     const Tensor hidden =
         EmbedInputs(ops, workspace, config_, weights_, markers_, inputs, plan, "velocity");
-    RunLayers(ops, workspace, config_, weights_, plan, &pool, hidden, "velocity", stop);
+    RunLayers(ops, workspace, config_, weights_, &drawing_layers_, plan, &pool, hidden, "velocity",
+              stop);
     for (size_t i = 0; i < histories.size(); ++i) {
       const Span& span = plan.step.spans[i];
       histories[i]->Record(ops, workspace, hidden.Rows(span.first_row, span.rows - span.lead),

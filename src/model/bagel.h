@@ -13,6 +13,7 @@
 #include "formats/picture.h"
 #include "model/config.h"
 #include "model/kv_cache.h"
+#include "model/layer_stream.h"
 #include "model/step_input.h"
 #include "model/taylor_history.h"
 #include "model/vae.h"
@@ -48,7 +49,7 @@ class Bagel {
   size_t workspace_bytes() const { return workspace_bytes_; }
 
   // The workspace of texts and pictures to look at is there from the start; drawing makes it grow
-  // where it needs more, and gives that back at its end.
+  // where it needs more, and may fetch layers to the device. At its end this gives all that back.
   void ReleaseDrawing();
 
   // Runs `inputs` through the layers together and stores their keys and values; every context, all
@@ -90,6 +91,7 @@ class Bagel {
   BagelConfig config_;
   Ops& ops_;
   const BagelWeights& weights_;
+  LayerStream drawing_layers_;
   size_t base_bytes_ = 0;  // of the workspace without drawing
   size_t workspace_bytes_ = 0;
   void* workspace_memory_ = nullptr;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/available_memory.h"
+#include "model/layer_stream.h"
 #include "model/stored_weight.h"
 
 namespace bagel {
@@ -14,6 +15,7 @@ namespace {
 constexpr const char* kUnd = "";
 constexpr const char* kGen = "_moe_gen";
 constexpr int64_t kTimeFrequencies = 256;
+constexpr const char* kLayers = "language_model.model.layers.";
 constexpr const char* kLatentIn = "vae2llm";  // a checkpoint that can draw has it
 
 // Calls visitor.Matrix(Weight&, name, out, in, has_bias), visitor.Table(Weight&, name, out, in),
@@ -39,9 +41,7 @@ void VisitExpert(Visitor& visitor, const LlmConfig& llm, const std::string& laye
   visitor.Matrix(expert.down, mlp + "down_proj", llm.hidden, intermediate, false);
 }
 
-std::string LayerPrefix(int64_t layer) {
-  return "language_model.model.layers." + std::to_string(layer) + ".";
-}
+std::string LayerPrefix(int64_t layer) { return kLayers + std::to_string(layer) + "."; }
 
 template <typename Visitor>
 void VisitLayerNorm(Visitor& visitor, const std::string& name, int64_t size,
@@ -182,6 +182,10 @@ class Loader {
   Loader(const SafetensorsFolder& checkpoint, Ops& ops, std::vector<void*>& copies)
       : checkpoint_(checkpoint), ops_(ops), copies_(copies), copies_nf4_(HasRoomForNf4()) {}
 
+  // From here on the layers' matrices, in the form in which the device wants them, stay in host
+  // memory that is added to `held`.
+  void HoldLayers(std::vector<void*>& held) { held_ = &held; }
+
   void Matrix(Weight& weight, const std::string& name, int64_t out, int64_t in, bool has_bias) {
     Table(weight, name + ".weight", out, in);
     if (has_bias) Vector(weight.bias, name + ".bias", out);
@@ -189,7 +193,10 @@ class Loader {
 
   void Table(Weight& weight, const std::string& name, int64_t out, int64_t in) {
     const Weight host = FindWeight(checkpoint_, name, out, in);
+    const size_t first_copy = copies_.size();
     weight = ops_.Place(host, name, copies_);
+    if (held_ != nullptr && weight.data != host.data && name.starts_with(kLayers))
+      Hold(weight, first_copy);
     const std::span<const std::byte> stored = checkpoint_.Get(name).data;
     // A decode step reads 4-bit weights a third faster from the device's own memory (large pages)
     // than from the mapped file.
@@ -238,6 +245,17 @@ class Loader {
     return copies_.back();
   }
 
+  // Moves what was placed since `first_copy` from the device to host memory.
+  void Hold(Weight& weight, size_t first_copy) {
+    held_->push_back(nullptr);
+    held_->back() = ops_.AllocateHost(MovedBytes(weight));
+    weight = Moved(weight, held_->back(), [this](void* to, const void* from, size_t bytes) {
+      ops_.CopyToHost(to, from, bytes);
+    });
+    for (size_t i = first_copy; i < copies_.size(); ++i) ops_.Free(copies_[i]);
+    copies_.resize(first_copy);
+  }
+
   const float* Upload(std::span<const float> values) {
     return static_cast<const float*>(Copy(std::as_bytes(values)));
   }
@@ -254,12 +272,13 @@ class Loader {
   const SafetensorsFolder& checkpoint_;
   Ops& ops_;
   std::vector<void*>& copies_;
+  std::vector<void*>* held_ = nullptr;
   bool copies_nf4_;
 };
 
 TensorRole RoleOf(const std::string& name, const std::vector<int64_t>& shape) {
   constexpr std::pair<const char*, TensorRole> kPrefixes[] = {
-      {"language_model.model.layers.", TensorRole::kDecoder},
+      {kLayers, TensorRole::kDecoder},
       {"language_model.lm_head.", TensorRole::kHead},
       {"language_model.model.embed_tokens.", TensorRole::kEmbedding},
       {"vit_model.vision_model.embeddings.position_embedding.", TensorRole::kPositions},
@@ -340,62 +359,86 @@ std::string FindDrawing(const SafetensorsFolder& checkpoint,
   return "";
 }
 
-// Bytes of a checkpoint's tensors on a device that holds them all but the rows of token ids, about:
-// magnitudes of NF4 become four times as large, f32 matrices half.
-size_t DeviceBytes(const SafetensorsFolder& checkpoint, bool drawing) {
-  size_t bytes = 0;
-  for (const auto& [name, entry] : checkpoint.tensors()) {
-    if (RoleOf(name, entry.shape) == TensorRole::kEmbedding) continue;
-    if (!drawing && name.find(kGen) != std::string::npos) continue;
-    const bool codes = name.ends_with(".absmax") && entry.dtype == DType::kU8;
-    const bool halved = entry.shape.size() > 1 && entry.dtype == DType::kF32;
-    bytes += codes ? 4 * entry.data.size() : halved ? entry.data.size() / 2 : entry.data.size();
-  }
-  return bytes;
+// Bytes of a tensor on a device that holds all of them but the rows of token ids, about: magnitudes
+// of NF4 become four times as large, f32 matrices half, convolutions f16.
+size_t BytesOnDevice(const std::string& name, const TensorEntry& entry) {
+  if (RoleOf(name, entry.shape) == TensorRole::kEmbedding) return 0;
+  if (entry.shape.size() == 4) return static_cast<size_t>(entry.elements()) * sizeof(uint16_t);
+  const bool codes = name.ends_with(".absmax") && entry.dtype == DType::kU8;
+  const bool halved = entry.shape.size() > 1 && entry.dtype == DType::kF32;
+  return codes ? 4 * entry.data.size() : halved ? entry.data.size() / 2 : entry.data.size();
 }
 
-// Throws kOutOfMemory before anything is copied to a device that has too little memory for
-// `weights` and, beside them, `work` bytes.
-void CheckRoom(const Ops& ops, const std::string& folder, size_t weights, size_t work) {
-  const size_t free_bytes = ops.FreeBytes();
-  if (weights <= free_bytes && work <= free_bytes - weights) return;
+// Throws kOutOfMemory unless `available` bytes are enough for `weights`, and for `work` beside
+// them.
+void CheckRoom(const std::string& who, size_t weights, size_t work, const std::string& where,
+               size_t available) {
+  if (weights <= available && work <= available - weights) return;
   const auto gigabytes = [](size_t bytes) {
     char text[32];
     std::snprintf(text, sizeof(text), "%.1f GB", static_cast<double>(bytes) / 1e9);
     return std::string(text);
   };
-  throw Error(ErrorKind::kOutOfMemory, folder + " needs about " + gigabytes(weights) +
-                                           " for its weights and " + gigabytes(work) +
-                                           " to work with, " + ops.Name() + " has " +
-                                           gigabytes(free_bytes) + " free");
+  std::string needs = who + " needs about " + gigabytes(weights) + " for its weights";
+  if (work > 0) needs += " and " + gigabytes(work) + " to work with";
+  throw Error(ErrorKind::kOutOfMemory,
+              needs + ", " + where + " has " + gigabytes(available) + " free");
+}
+
+// Throws kOutOfMemory before anything is copied to a device that has too little memory for the
+// weights that `drawing` asks for and, beside them, `work` bytes.
+void CheckRoom(const Ops& ops, const SafetensorsFolder& checkpoint,
+               const std::optional<SafetensorsFolder>& autoencoder, DrawingHalf drawing,
+               size_t layers, size_t work) {
+  const size_t free_bytes = ops.FreeBytes();
+  if (free_bytes == SIZE_MAX) return;
+  size_t device = 0, host = 0;
+  for (const auto& [name, entry] : checkpoint.tensors()) {
+    const bool is_gen = name.find(kGen) != std::string::npos;
+    if (is_gen && drawing == DrawingHalf::kOff) continue;
+    const bool is_held = is_gen && drawing == DrawingHalf::kOnDemand && name.starts_with(kLayers);
+    (is_held ? host : device) += BytesOnDevice(name, entry);
+  }
+  if (autoencoder)
+    for (const auto& [name, entry] : autoencoder->tensors()) device += BytesOnDevice(name, entry);
+  device += host * std::min(LayerStream::kLayersOnDevice, layers) / layers;
+  CheckRoom(checkpoint.folder(), device, work, ops.Name(), free_bytes);
+  const size_t available = AvailableMemory();
+  if (available > 0) CheckRoom(checkpoint.folder() + " on demand", host, 0, "the host", available);
 }
 
 }  // namespace
 
 LoadedWeights::LoadedWeights(const std::filesystem::path& folder, const BagelConfig& config,
-                             Ops& ops, bool drawing, size_t work_bytes)
+                             Ops& ops, DrawingHalf drawing, size_t work_bytes)
     : ops_(ops), checkpoint_(folder.string(), {"ema", "model"}) {
   try {
-    drawing_missing_ = drawing ? FindDrawing(checkpoint_, autoencoder_)
-                               : checkpoint_.folder() + " was loaded without its drawing half";
-    size_t bytes = DeviceBytes(checkpoint_, drawing_missing_.empty());
-    if (drawing_missing_.empty()) bytes += DeviceBytes(*autoencoder_, true);
-    CheckRoom(ops, checkpoint_.folder(), bytes, work_bytes);
+    drawing_missing_ = drawing != DrawingHalf::kOff
+                           ? FindDrawing(checkpoint_, autoencoder_)
+                           : checkpoint_.folder() + " was loaded without its drawing half";
+    if (!drawing_missing_.empty()) drawing = DrawingHalf::kOff;
+    CheckRoom(ops, checkpoint_, autoencoder_, drawing, static_cast<size_t>(config.llm.layers),
+              work_bytes);
     Loader loader(checkpoint_, ops, copies_);
     VisitUnderstanding(loader, config, weights_);
-    if (drawing_missing_.empty()) {
+    if (drawing != DrawingHalf::kOff) {
+      if (drawing == DrawingHalf::kOnDemand) loader.HoldLayers(held_);
       VisitDrawing(loader, config, weights_);
+      weights_.gen_on_host = !held_.empty();
       Loader vae_loader(*autoencoder_, ops, copies_);
       VisitVae(vae_loader, config, weights_);
     }
   } catch (...) {
-    for (void* copy : copies_) ops_.Free(copy);
+    FreeAll();
     throw;
   }
 }
 
-LoadedWeights::~LoadedWeights() {
+LoadedWeights::~LoadedWeights() { FreeAll(); }
+
+void LoadedWeights::FreeAll() {
   for (void* copy : copies_) ops_.Free(copy);
+  for (void* memory : held_) ops_.FreeHost(memory);
 }
 
 int64_t LoadedWeights::parameters() const {

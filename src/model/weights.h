@@ -10,6 +10,7 @@
 
 #include "formats/safetensors.h"
 #include "model/config.h"
+#include "model/drawing_half.h"
 #include "tensor/ops.h"
 #include "tensor/weight.h"
 
@@ -70,6 +71,7 @@ struct BagelWeights {
   Weight lm_head;       // [vocabulary, hidden]
   const float* final_norm_und = nullptr;
   std::vector<DecoderLayer> layers;
+  bool gen_on_host = false;  // the matrices of every layer's gen lie in Ops::AllocateHost's memory
 
   Weight vit_patch_embedding;     // [vit hidden, 3 * patch * patch]
   Weight vit_position_embedding;  // [side * side, vit hidden]
@@ -92,12 +94,12 @@ class LoadedWeights {
  public:
   // Reads `<folder>/ema.safetensors` (or sharded, see formats/safetensors.h) for the device of
   // `ops`, and ae.safetensors where the checkpoint can draw. Matrices stay as they are stored, in
-  // the mapped file but for NF4; norms, biases and convolutions become f32. Without `drawing` that
-  // half stays unloaded. `work_bytes` are what the caller needs of the device's memory beside them.
+  // the mapped file but for NF4; norms, biases and convolutions become f32. `work_bytes` are what
+  // the caller needs of the device's memory beside them and beside what drawing on demand takes.
   // Throws Error naming file, tensor, expected and found, and kOutOfMemory with the sizes before
-  // anything is copied to a device that is too small.
+  // anything is copied to a device, or kept for it by a host, that is too small.
   LoadedWeights(const std::filesystem::path& folder, const BagelConfig& config, Ops& ops,
-                bool drawing = true, size_t work_bytes = 0);
+                DrawingHalf drawing = DrawingHalf::kAlways, size_t work_bytes = 0);
   ~LoadedWeights();
   LoadedWeights(const LoadedWeights&) = delete;
   LoadedWeights& operator=(const LoadedWeights&) = delete;
@@ -110,12 +112,15 @@ class LoadedWeights {
   int64_t parameters() const;
 
  private:
+  void FreeAll();
+
   Ops& ops_;
   SafetensorsFolder checkpoint_;
   std::optional<SafetensorsFolder> autoencoder_;
   std::string drawing_missing_;
   BagelWeights weights_;
   std::vector<void*> copies_;
+  std::vector<void*> held_;  // host memory
 };
 
 // What a tensor is for, as far as its format may depend on it.

@@ -222,6 +222,14 @@ void Ops::CopyOnDevice(void* to, const void* from, size_t bytes) {
   CopyToDevice(to, host.data(), bytes);
 }
 
+void* Ops::AllocateHost(size_t bytes) { return Allocate(bytes); }
+
+void Ops::FreeHost(void* memory) { Free(memory); }
+
+void Ops::CopyAside(void* device, const void* host, size_t bytes) {
+  CopyToDevice(device, host, bytes);
+}
+
 Weight Ops::Place(const Weight& host, const std::string&, std::vector<void*>&) { return host; }
 
 void Ops::Trace(const std::string& name, const Tensor& tensor) {

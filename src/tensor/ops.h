@@ -108,6 +108,14 @@ class Ops {
   virtual void CopyToHost(void* host, const void* device, size_t bytes) = 0;
   // Memory that does not overlap.
   virtual void CopyOnDevice(void* to, const void* from, size_t bytes);
+  // Host memory for CopyAside. Throws kOutOfMemory with the size.
+  virtual void* AllocateHost(size_t bytes);
+  virtual void FreeHost(void* memory);
+  // Copies memory of AllocateHost, which must stay as it is, to the device beside the ops that are
+  // called from now on: it begins when those before have ended.
+  virtual void CopyAside(void* device, const void* host, size_t bytes);
+  // Ops that are called from now on begin when every CopyAside so far has ended.
+  virtual void AwaitAside() {}
   // `host`, whose data and scales lie in host memory, as ops take it: itself on a device that reads
   // host memory, else a copy in the device's memory, in a format of the device's choice. The bias
   // stays as it is. What was allocated is added to `owned`, for Free. Throws kOutOfMemory, or

@@ -32,7 +32,53 @@ int64_t Nf4Bytes(const Weight& weight) {
   return (count + 1) / 2 + absmax;
 }
 
+// Calls visit(part, bytes) for every part of `weight` that is there, `part` being its pointer.
+template <typename Visit>
+void ForEachPart(Weight& weight, const Visit& visit) {
+  const auto call = [&](auto& part, int64_t bytes) {
+    if (part != nullptr) visit(part, static_cast<size_t>(bytes));
+  };
+  constexpr int64_t kFloat = sizeof(float);
+  const int64_t count = weight.out * weight.in;
+  if (weight.format != WeightFormat::kNf4) {
+    const int64_t scales = weight.scales != nullptr ? 2 * weight.out * ScaleBlocks(weight.in) : 0;
+    call(weight.data, WeightBytes(weight) - scales);
+    call(weight.scales, scales);
+    return;
+  }
+  const int64_t blocks = Nf4Blocks(count), nested = Nf4NestedBlocks(blocks);
+  call(weight.data, (count + 1) / 2);
+  call(weight.nf4.map, kFloat * static_cast<int64_t>(Nf4Map().size()));
+  call(weight.nf4.absmax, kFloat * blocks);
+  call(weight.nf4.codes, blocks);
+  call(weight.nf4.nested_absmax, kFloat * nested);
+  call(weight.nf4.nested_map, kFloat * static_cast<int64_t>(Nf4NestedMap().size()));
+}
+
+constexpr size_t PartRoom(size_t bytes) {
+  constexpr size_t kAlignment = 256;
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
 }  // namespace
+
+size_t MovedBytes(const Weight& weight) {
+  Weight parts = weight;
+  size_t total = 0;
+  ForEachPart(parts, [&](const auto*, size_t bytes) { total += PartRoom(bytes); });
+  return total;
+}
+
+Weight Moved(const Weight& weight, void* memory, const CopyPart& copy) {
+  Weight moved = weight;
+  char* place = static_cast<char*>(memory);
+  ForEachPart(moved, [&]<typename T>(const T*& part, size_t bytes) {
+    copy(place, part, bytes);
+    part = static_cast<const T*>(static_cast<const void*>(place));
+    place += PartRoom(bytes);
+  });
+  return moved;
+}
 
 int64_t WeightRowBytes(const Weight& weight) {
   switch (weight.format) {

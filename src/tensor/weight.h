@@ -2,7 +2,9 @@
 #ifndef BAGEL_TENSOR_WEIGHT_H_
 #define BAGEL_TENSOR_WEIGHT_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 
 #include "quant/nf4.h"
 
@@ -34,6 +36,13 @@ struct Weight {
 // Bytes of one row's `data` and scales together, on average and rounded up, and of all rows.
 int64_t WeightRowBytes(const Weight& weight);
 int64_t WeightBytes(const Weight& weight);
+
+// A weight with all that it refers to but the bias in one piece of memory, each part on a multiple
+// of 256 bytes: how much that is, and the weight there. `copy(to, from, bytes)` is called for every
+// part.
+using CopyPart = std::function<void(void* to, const void* from, size_t bytes)>;
+size_t MovedBytes(const Weight& weight);
+Weight Moved(const Weight& weight, void* memory, const CopyPart& copy);
 
 // One row as f32: values [in]. The weight must lie in host memory.
 void UnpackRow(const Weight& weight, int64_t row, float* values);

@@ -67,6 +67,15 @@ class Errors(unittest.TestCase):
         self.check(64, "temperature", "describe", "--model", MODEL, "--prompt", "x",
                    "--temperature", "nan")
 
+    def test_a_half_that_is_not_loaded_does_not_draw(self):
+        for off in (("--drawing", "off"), ("--no-drawing",)):
+            self.check(69, "was loaded without its drawing half", "generate", "--model", MODEL,
+                       "--prompt", "x", *off)
+        self.check(64, "excludes", "generate", "--model", MODEL, "--prompt", "x", "--no-drawing",
+                   "--drawing", "always")
+        self.check(64, "on-demand", "generate", "--model", MODEL, "--prompt", "x", "--drawing",
+                   "sometimes")
+
     def test_broken_lines(self):
         self.check(65, "line 1", "tokenize", "--model", MODEL, stdin="{nonsense\n")
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 struct EmulatedGraph {
@@ -13,6 +14,11 @@ struct EmulatedGraph {
 };
 struct EmulatedStream {
   EmulatedGraph* recording = nullptr;
+  bool lags = false;  // what is queued runs when somebody waits for it
+  std::vector<std::function<void()>> late;
+};
+struct EmulatedEvent {
+  EmulatedStream* stream = nullptr;  // on which it was recorded last
 };
 
 uint3 threadIdx, blockIdx;
@@ -132,7 +138,8 @@ void Prepare(Fiber& fiber, unsigned index) {
   fiber.copies.assign(1, {});
 }
 
-// Lane order: backwards where the variable is set, which shows other missing barriers.
+// The order of lanes, and of streams that do not wait for each other: backwards where the variable
+// is set, which shows other missing barriers.
 bool Backwards() {
   static const bool backwards = std::getenv("BAGEL_EMULATION_BACKWARDS") != nullptr;
   return backwards;
@@ -262,6 +269,8 @@ void Run(dim3 grid, dim3 block, size_t shared, const std::function<void()>& kern
 cudaError_t Queue(cudaStream_t stream, std::function<void()> work) {
   if (stream->recording != nullptr)
     stream->recording->work.push_back(std::move(work));
+  else if (stream->lags)
+    stream->late.push_back(std::move(work));
   else
     work();
   return cudaSuccess;
@@ -282,10 +291,21 @@ namespace {
 struct Allocation {
   char* pages;
   size_t bytes;
+  size_t asked;
 };
 std::map<const char*, Allocation>& allocations() {
   static std::map<const char*, Allocation> all;
   return all;
+}
+
+std::set<EmulatedStream*>& streams() {
+  static std::set<EmulatedStream*> all;
+  return all;
+}
+
+void CatchUp(EmulatedStream& stream) {
+  for (const auto& work : stream.late) work();
+  stream.late.clear();
 }
 
 }  // namespace
@@ -312,11 +332,18 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int) { return cudaSuccess; }
-cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+cudaError_t cudaDeviceSynchronize() {
+  for (EmulatedStream* stream : emulation::streams()) emulation::CatchUp(*stream);
+  return cudaSuccess;
+}
+// BAGEL_EMULATION_FREE_BYTES is what other processes leave of the memory.
 cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total) {
   const char* bytes = std::getenv("BAGEL_EMULATION_FREE_BYTES");
   *total = size_t{1} << 34;
-  *free_bytes = bytes != nullptr ? std::strtoull(bytes, nullptr, 10) : *total;
+  const size_t left = bytes != nullptr ? std::strtoull(bytes, nullptr, 10) : *total;
+  size_t used = 0;
+  for (const auto& [data, allocation] : emulation::allocations()) used += allocation.asked;
+  *free_bytes = left - std::min(left, used);
   return cudaSuccess;
 }
 cudaError_t cudaMalloc(void** data, size_t bytes) {
@@ -324,6 +351,9 @@ cudaError_t cudaMalloc(void** data, size_t bytes) {
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
   const size_t pages = (rounded + page - 1) / page * page + page;
+  size_t free_bytes = 0, total = 0;
+  cudaMemGetInfo(&free_bytes, &total);
+  if (bytes > free_bytes) return cudaErrorMemoryAllocation;
   void* memory = mmap(nullptr, pages, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return cudaErrorMemoryAllocation;
@@ -331,7 +361,7 @@ cudaError_t cudaMalloc(void** data, size_t bytes) {
   mprotect(begin + pages - page, page, PROT_NONE);
   char* given = begin + pages - page - rounded;
   std::memset(given, 0xFF, rounded);  // NaN
-  emulation::allocations()[given] = {begin, pages};
+  emulation::allocations()[given] = {begin, pages, bytes};
   *data = given;
   return cudaSuccess;
 }
@@ -339,6 +369,7 @@ cudaError_t cudaFree(void* data) {
   auto& all = emulation::allocations();
   const auto found = all.find(static_cast<char*>(data));
   if (found == all.end()) return cudaSuccess;
+  cudaDeviceSynchronize();
   munmap(found->second.pages, found->second.bytes);
   all.erase(found);
   return cudaSuccess;
@@ -365,14 +396,27 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const vo
 }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   *stream = new EmulatedStream;
+  emulation::streams().insert(*stream);
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  emulation::CatchUp(*stream);
+  emulation::streams().erase(stream);
   delete stream;
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  emulation::CatchUp(*stream);
   return stream->recording != nullptr ? cudaErrorInvalidValue : cudaSuccess;
+}
+// Backwards, nothing on the stream that waits runs before somebody waits for it in turn.
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  if (event->stream == nullptr) return cudaSuccess;
+  if (event->stream->lags)
+    emulation::CatchUp(*event->stream);
+  else
+    stream->lags = emulation::Backwards();
+  return cudaSuccess;
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream) {
@@ -382,12 +426,21 @@ cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stre
   return emulation::Queue(stream, [=] { std::memset(to, value, bytes); });
 }
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
-  *event = nullptr;
+  *event = new EmulatedEvent;
   return cudaSuccess;
 }
-cudaError_t cudaEventDestroy(cudaEvent_t) { return cudaSuccess; }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
-cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return cudaSuccess;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  if (event->stream != nullptr) emulation::CatchUp(*event->stream);
+  return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  event->stream = stream;
+  return cudaSuccess;
+}
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) {
   *milliseconds = 1;
   return cudaSuccess;
