@@ -1,9 +1,12 @@
 #include "generate/sampling.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
+#include <functional>
 #include <limits>
-#include <unordered_map>
+#include <utility>
 
 #include "base/error.h"
 
@@ -20,6 +23,27 @@ void CheckOption(const char* name, double value, double low, double high) {
 // Uniform in [0, 1) from the generator's upper bits: std::uniform_real_distribution may differ from
 // one standard library to the next.
 double Uniform(std::mt19937_64& random) { return static_cast<double>(random() >> 11) * 0x1p-53; }
+
+// The largest of each block is found first: most blocks hold nothing that can be drawn.
+constexpr size_t kBlock = 64;
+
+// Compilers keep the order of comparisons of floats, so four at a time are asked for.
+constexpr size_t kLanes = 4;
+using Lanes __attribute__((vector_size(kLanes * sizeof(float)))) = float;
+
+float LargestOfBlock(const float* values) {
+  Lanes largest, lanes;
+  std::memcpy(&largest, values, sizeof(largest));
+  auto not_numbers = largest != largest;
+  for (size_t i = kLanes; i < kBlock; i += kLanes) {
+    std::memcpy(&lanes, values + i, sizeof(lanes));
+    largest = largest > lanes ? largest : lanes;
+    not_numbers |= lanes != lanes;
+  }
+  if (not_numbers[0] | not_numbers[1] | not_numbers[2] | not_numbers[3])
+    throw Error(ErrorKind::kInternal, "the model's logits are not numbers");
+  return std::max({largest[0], largest[1], largest[2], largest[3]});
+}
 
 }  // namespace
 
@@ -38,52 +62,88 @@ Sampler::Sampler(const SamplingOptions& options, uint64_t seed) : options_(optio
   CheckSamplingOptions(options);
 }
 
-void Sampler::Penalize(std::span<float> logits, std::span<const int32_t> history) const {
+std::span<const float> Sampler::Penalize(std::span<const float> logits,
+                                         std::span<const int32_t> history) {
   if (options_.repeat_penalty == 1.0f && options_.presence_penalty == 0.0f &&
       options_.frequency_penalty == 0.0f)
-    return;
+    return logits;
   if (options_.repeat_last_n >= 0 && history.size() > static_cast<size_t>(options_.repeat_last_n))
     history = history.last(static_cast<size_t>(options_.repeat_last_n));
-  std::unordered_map<int32_t, int> counts;
-  for (const int32_t id : history) ++counts[id];
-  for (const auto& [id, count] : counts) {
-    if (id < 0 || static_cast<size_t>(id) >= logits.size()) continue;
-    float& logit = logits[static_cast<size_t>(id)];
+  penalized_.assign(logits.begin(), logits.end());
+  counts_.resize(logits.size());
+  const auto known = [&](int32_t id) { return id >= 0 && static_cast<size_t>(id) < logits.size(); };
+  for (const int32_t id : history) {
+    if (known(id)) ++counts_[static_cast<size_t>(id)];
+  }
+  for (const int32_t id : history) {
+    const int count = known(id) ? std::exchange(counts_[static_cast<size_t>(id)], 0) : 0;
+    if (count == 0) continue;
+    float& logit = penalized_[static_cast<size_t>(id)];
     logit = logit > 0 ? logit / options_.repeat_penalty : logit * options_.repeat_penalty;
     logit -= options_.presence_penalty + options_.frequency_penalty * static_cast<float>(count);
   }
+  return penalized_;
 }
 
 int32_t Sampler::Next(std::span<const float> logits, std::span<const int32_t> history) {
   CHECK(!logits.empty());
-  logits_.assign(logits.begin(), logits.end());
-  Penalize(logits_, history);
-  for (const float logit : logits_) {
-    if (std::isnan(logit)) throw Error(ErrorKind::kInternal, "the model's logits are not numbers");
-  }
-  if (options_.temperature == 0.0f)
-    return static_cast<int32_t>(std::max_element(logits_.begin(), logits_.end()) - logits_.begin());
+  logits = Penalize(logits, history);
+  FindLargest(logits);
 
-  order_.resize(logits_.size());
-  for (size_t i = 0; i < order_.size(); ++i) order_[i] = static_cast<int32_t>(i);
-  const auto better = [this](int32_t a, int32_t b) {
-    const float x = logits_[static_cast<size_t>(a)], y = logits_[static_cast<size_t>(b)];
-    return x > y || (x == y && a < b);
-  };
-  size_t kept = order_.size();
+  size_t kept = logits.size();
   if (options_.top_k > 0) kept = std::min(kept, static_cast<size_t>(options_.top_k));
-  std::partial_sort(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(kept),
-                    order_.end(), better);
-  return Draw(std::span(order_).first(kept));
+  const float bound = Bound(kept);
+  candidates_.clear();
+  for (size_t block = 0; block < block_largest_.size(); ++block) {
+    if (block_largest_[block] < bound) continue;
+    const size_t end = std::min((block + 1) * kBlock, logits.size());
+    for (size_t i = block * kBlock; i < end; ++i) {
+      if (logits[i] >= bound) candidates_.push_back({static_cast<int32_t>(i), logits[i]});
+    }
+  }
+  if (options_.temperature == 0.0f) return candidates_[0].id;
+
+  const auto better = [](const Candidate& a, const Candidate& b) {
+    return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
+  };
+  kept = std::min(kept, candidates_.size());
+  const auto end = candidates_.begin() + static_cast<std::ptrdiff_t>(kept);
+  std::nth_element(candidates_.begin(), end, candidates_.end(), better);
+  std::sort(candidates_.begin(), end, better);
+  return Draw(std::span(candidates_).first(kept));
 }
 
-int32_t Sampler::Draw(std::span<const int32_t> best_first) {
-  const double largest = logits_[static_cast<size_t>(best_first[0])];
+void Sampler::FindLargest(std::span<const float> logits) {
+  block_largest_.clear();
+  for (; logits.size() >= kBlock; logits = logits.subspan(kBlock))
+    block_largest_.push_back(LargestOfBlock(logits.data()));
+  if (logits.empty()) return;
+  std::array<float, kBlock> rest;
+  rest.fill(-std::numeric_limits<float>::infinity());
+  std::copy(logits.begin(), logits.end(), rest.begin());
+  block_largest_.push_back(LargestOfBlock(rest.data()));
+}
+
+float Sampler::Bound(size_t kept) {
+  // Weights are shares of the best one's. Below 2^-54 they are lost in the rounding of any total
+  // that holds the best one; and nothing below min_p is drawn, but top_p wants it in the total.
+  double least = 0x1p-54;
+  if (options_.top_p == 1.0f) least = std::max<double>(least, options_.min_p);
+  const double best = *std::max_element(block_largest_.begin(), block_largest_.end());
+  const auto bound = static_cast<float>(best + options_.temperature * (std::log(least) - 0.001));
+  if (kept > block_largest_.size()) return bound;
+  best_blocks_.resize(kept);
+  std::partial_sort_copy(block_largest_.begin(), block_largest_.end(), best_blocks_.begin(),
+                         best_blocks_.end(), std::greater<>());
+  return std::max(bound, best_blocks_.back());
+}
+
+int32_t Sampler::Draw(std::span<const Candidate> best_first) {
+  const double largest = best_first[0].logit;
   std::vector<double> weights;
   double total = 0;
-  for (const int32_t id : best_first) {
-    const double logit = logits_[static_cast<size_t>(id)];
-    weights.push_back(std::exp((logit - largest) / options_.temperature));
+  for (const Candidate& candidate : best_first) {
+    weights.push_back(std::exp((candidate.logit - largest) / options_.temperature));
     total += weights.back();
   }
   // top_p: the fewest tokens, best first, whose probabilities reach it. min_p: relative to the
@@ -96,9 +156,9 @@ int32_t Sampler::Draw(std::span<const int32_t> best_first) {
   double target = Uniform(random_) * kept_total;
   for (size_t i = 0; i + 1 < kept; ++i) {
     target -= weights[i];
-    if (target < 0) return best_first[i];
+    if (target < 0) return best_first[i].id;
   }
-  return best_first[kept - 1];
+  return best_first[kept - 1].id;
 }
 
 }  // namespace bagel

@@ -36,13 +36,26 @@ class Sampler {
   int32_t Next(std::span<const float> logits, std::span<const int32_t> history);
 
  private:
-  void Penalize(std::span<float> logits, std::span<const int32_t> history) const;
-  int32_t Draw(std::span<const int32_t> best_first);
+  struct Candidate {
+    int32_t id;
+    float logit;
+  };
+
+  // The logits themselves where no penalty is on.
+  std::span<const float> Penalize(std::span<const float> logits, std::span<const int32_t> history);
+  // Into block_largest_; NaN throws.
+  void FindLargest(std::span<const float> logits);
+  // No lower logit can be drawn, nor changes what is drawn from the best `kept`.
+  float Bound(size_t kept);
+  int32_t Draw(std::span<const Candidate> best_first);
 
   SamplingOptions options_;
   std::mt19937_64 random_;
-  std::vector<float> logits_;
-  std::vector<int32_t> order_;
+  std::vector<int> counts_;  // by id, of the tokens looked back on; 0 between calls
+  std::vector<float> penalized_;
+  std::vector<float> block_largest_;
+  std::vector<float> best_blocks_;
+  std::vector<Candidate> candidates_;
 };
 
 }  // namespace bagel
