@@ -70,7 +70,7 @@ struct Nf4Source {
   static constexpr int kPiece = 16;
   const uint8_t* data;
   const float* map;
-  const float* absmax;
+  const __half* absmax;
   int rows, cols;
 
   struct Raw {
@@ -90,7 +90,7 @@ struct Nf4Source {
     if (row >= rows || k >= cols) return raw;
     const int64_t first = static_cast<int64_t>(row) * cols + k;
     raw.bits = *reinterpret_cast<const uint2*>(data + first / 2);
-    raw.scale = absmax[first / kNf4Block];
+    raw.scale = __half2float(absmax[first / kNf4Block]);
     return raw;
   }
   __device__ __forceinline__ void Unpack(const Raw& raw, uint4 (&halves)[2]) const {
@@ -124,9 +124,8 @@ void WithWeightSource(const Weight& weight, const Body& body) {
       return body(Int8Source{static_cast<const int8_t*>(weight.data),
                              static_cast<const __half*>(weight.scales), out, in});
     case WeightFormat::kNf4:
-      CHECK(weight.nf4.absmax != nullptr);
       return body(Nf4Source{static_cast<const uint8_t*>(weight.data), weight.nf4.map,
-                            weight.nf4.absmax, out, in});
+                            static_cast<const __half*>(weight.scales), out, in});
     case WeightFormat::kF32:
     case WeightFormat::kBF16:
       CheckFailed(__FILE__, __LINE__, "a weight that was not placed");

@@ -9,35 +9,47 @@ namespace bagel {
 namespace gemv {
 namespace {
 
-// Sets how many warps share a tile: as many as leave each some steps and all blocks at work at
-// once, where that is possible.
+// Sets the height of tiles, how many a block makes at once, and how many warps share one: what a
+// warp multiplies in all its turns and what a multiprocessor reads are added, each as the steps of
+// a warp that takes whole tiles, and the least of these sums is taken.
 template <typename Format>
-void Divide(Problem<Format>& problem, int blocks) {
-  constexpr int kFewSteps = 3;
-  const int steps = (problem.in + kStepColumns<Format> - 1) / kStepColumns<Format>;
-  const int tiles = problem.gated ? 2 * problem.tile_ends[0] : problem.tile_ends[2];
-  const auto units = [&](int split) {
-    const int parts = kWarps / split;
-    return problem.gated ? (problem.tile_ends[0] + parts / 2 - 1) / (parts / 2)
-                         : (tiles + parts - 1) / parts;
-  };
-  int split = problem.gated ? kWarps / 2 : kWarps;
-  while (split > 1 && (steps < split * kFewSteps || units(split) > blocks) &&
-         !(split == 2 && steps >= 2 * kFewSteps))
-    split /= 2;
-  problem.split = split;
-  problem.units = units(split);
+void Divide(Problem<Format>& problem, int warps, int blocks) {
+  const int steps = problem.in / Format::kStepColumns;
+  float least = 0;
+  for (int tile = kTile; tile >= kTile / 2; --tile) {
+    int ends[kMostMatrices], tiles = 0;
+    for (int i = 0; i < kMostMatrices; ++i) {
+      if (i < problem.count) tiles += (problem.matrices[i].out + tile - 1) / tile;
+      ends[i] = tiles;
+    }
+    const int pair = problem.gated ? 2 : 1;
+    if (problem.gated) tiles = 2 * ((problem.matrices[0].out + tile - 1) / tile);
+    for (int parts = pair; parts <= warps; parts += pair) {
+      const int split = warps / parts, units = (tiles + parts - 1) / parts;
+      const int turns = (units + blocks - 1) / blocks;
+      const auto multiplied = static_cast<float>(turns * ((steps + split - 1) / split + 1));
+      const float read =
+          static_cast<float>(turns * parts * tile * steps) / static_cast<float>(kTile * warps);
+      const float cost = multiplied + read;
+      if (least > 0 && cost >= least) continue;
+      least = cost;
+      problem.tile = tile;
+      problem.parts = parts;
+      problem.split = split;
+      problem.units = units;
+      std::copy(ends, ends + kMostMatrices, problem.tile_ends);
+    }
+  }
 }
 
-template <typename Format, typename Sums, bool kStreamed>
+template <typename Format, typename Sums, int kWarps, bool kStreamed>
 void LaunchGemv(const CudaContext& context, Problem<Format> problem, size_t shared) {
-  const auto kernel = GemvKernel<Format, Sums, kStreamed>;
-  const int most = BlocksOfMultiprocessor(kernel, kThreads, shared) * context.multiprocessors();
-  Divide(problem, most);
-  const int turns = (problem.units + most - 1) / most;
+  const auto kernel = GemvKernel<Format, Sums, kWarps, kStreamed>;
+  const int most = BlocksOfMultiprocessor(kernel, kWarps * 32, shared) * context.multiprocessors();
+  Divide(problem, kWarps, most);
   Launch(context.stream(),
-         {.grid = dim3(static_cast<unsigned>((problem.units + turns - 1) / turns)),
-          .block = dim3(kThreads),
+         {.grid = dim3(static_cast<unsigned>(std::min(problem.units, most))),
+          .block = dim3(kWarps * 32),
           .shared = shared,
           .overlaps = context.HasOverlap()},
          kernel, problem);
@@ -55,66 +67,83 @@ Problem<Format> RowsOf(Problem<Format> problem, int first, int rows) {
   return problem;
 }
 
-// Bytes of shared memory for `rows` rows of x, padded so that the next lies on other banks.
+// Shared memory of a block with a table and with rows of x.
+template <typename Format, typename Sums, int kWarps>
+size_t SharedOf(int64_t rows, int64_t in) {
+  return FixedShared<Sums, kWarps>(static_cast<int>(rows)) +
+         static_cast<size_t>(rows) * BytesOfRow<Format>(in);
+}
+// What a block can have besides its table.
 template <typename Format>
-size_t BytesOfX(int64_t rows, int64_t in) {
-  constexpr int64_t kStep = kStepColumns<Format>;
-  return sizeof(__half) * static_cast<size_t>(rows * ((in + kStep - 1) / kStep * kStep + 8));
+size_t MostShared(const CudaContext& context) {
+  constexpr size_t kStatic = (Format::kTableWords + 64) * sizeof(unsigned);  // BlockSum's included
+  return context.most_shared() - kStatic;
 }
 
-// SumsOf<Format, kStreamed> is what a lane adds up.
-template <typename Format, template <typename, bool> typename SumsOf>
-void LaunchRows(const CudaContext& context, Problem<Format> problem) {
-  problem.stride = static_cast<int>(BytesOfX<Format>(1, problem.in) / sizeof(__half));
-  constexpr size_t kFixed = FixedShared<Format, SumsOf<Format, false>>();
-  const size_t shared = kFixed + BytesOfX<Format>(problem.rows, problem.in);
-  if (shared + sizeof(Tiles[2]) <= context.most_shared())
-    LaunchGemv<Format, SumsOf<Format, false>, false>(context, problem, shared);
+// A block of many warps with many steps on their way where there is room for it.
+template <typename Format, bool kStreamed>
+using ManySums = TensorCoreSums<Format, kStreamed, 3>;
+template <typename Format, bool kStreamed>
+using FewSums = TensorCoreSums<Format, kStreamed, 3>;
+inline constexpr int kManyWarps = 16, kFewWarps = 8;
+
+template <typename Format>
+void LaunchTensorCores(const CudaContext& context, const Problem<Format>& problem) {
+  const size_t most = MostShared<Format>(context);
+  const int64_t rows = problem.rows, in = problem.in;
+  using Many = ManySums<Format, false>;
+  using Few = FewSums<Format, false>;
+  using Streamed = FewSums<Format, true>;
+  if (const size_t shared = SharedOf<Format, Many, kManyWarps>(rows, in); shared <= most)
+    return LaunchGemv<Format, Many, kManyWarps, false>(context, problem, shared);
+  if (const size_t shared = SharedOf<Format, Few, kFewWarps>(rows, in); shared <= most)
+    return LaunchGemv<Format, Few, kFewWarps, false>(context, problem, shared);
+  LaunchGemv<Format, Streamed, kFewWarps, true>(context, problem,
+                                                FixedShared<Streamed, kFewWarps>(problem.rows));
+}
+
+template <typename Format, int kRows>
+void LaunchMultiplyAdds(const CudaContext& context, const Problem<Format>& problem) {
+  using Sums = MultiplyAddSums<Format, false, kRows>;
+  using Streamed = MultiplyAddSums<Format, true, kRows>;
+  const size_t shared = SharedOf<Format, Sums, kManyWarps>(kRows, problem.in);
+  if (shared <= MostShared<Format>(context))
+    LaunchGemv<Format, Sums, kManyWarps, false>(context, problem, shared);
   else
-    LaunchGemv<Format, SumsOf<Format, true>, true>(context, problem, kFixed);
+    LaunchGemv<Format, Streamed, kManyWarps, true>(context, problem,
+                                                   FixedShared<Streamed, kManyWarps>(kRows));
 }
-
-template <typename Format, bool kStreamed>
-using OneRow = MultiplyAddSums<Format, kStreamed, 1>;
-template <typename Format, bool kStreamed>
-using TwoRows = MultiplyAddSums<Format, kStreamed, 2>;
-template <typename Format, bool kStreamed>
-using FourRows = MultiplyAddSums<Format, kStreamed, 4>;
 
 // Runs a problem of at most kColumns rows, as many at a time as its kernels take.
 template <typename Format>
-void RunRows(const CudaContext& context, const Problem<Format>& problem) {
-  if (context.HasMma()) return LaunchRows<Format, TensorCoreSums>(context, problem);
+void RunRows(const CudaContext& context, Problem<Format> problem) {
+  problem.stride = static_cast<int>(BytesOfRow<Format>(problem.in) / sizeof(__half));
+  if (context.HasMma()) return LaunchTensorCores(context, problem);
   for (int first = 0; first < problem.rows;) {
     const int left = problem.rows - first, rows = left >= 4 ? 4 : left >= 2 ? 2 : 1;
     const Problem<Format> part = RowsOf(problem, first, rows);
     if (rows == 4)
-      LaunchRows<Format, FourRows>(context, part);
+      LaunchMultiplyAdds<Format, 4>(context, part);
     else if (rows == 2)
-      LaunchRows<Format, TwoRows>(context, part);
+      LaunchMultiplyAdds<Format, 2>(context, part);
     else
-      LaunchRows<Format, OneRow>(context, part);
+      LaunchMultiplyAdds<Format, 1>(context, part);
     first += rows;
   }
 }
 
+// The first of them again where there are fewer.
 template <typename Format>
 void FillMatrices(Problem<Format>& problem, std::span<const Product> products) {
-  int tiles = 0;
   for (size_t i = 0; i < kMostMatrices; ++i) {
-    if (i < products.size()) {
-      const Product& product = products[i];
-      WithWeightChunks(*product.weight, [&](auto chunks) {
-        if constexpr (std::is_same_v<decltype(chunks), Format>)
-          problem.matrices[i] = {chunks, product.weight->bias, product.y.data, product.y.stride,
-                                 static_cast<int>(product.weight->out)};
-      });
-      tiles += (problem.matrices[i].out + kTile - 1) / kTile;
-    } else {
-      problem.matrices[i] = problem.matrices[0];
-    }
-    problem.tile_ends[i] = tiles;
+    const Product& product = products[i < products.size() ? i : 0];
+    WithWeightChunks(*product.weight, [&](auto chunks) {
+      if constexpr (std::is_same_v<decltype(chunks), Format>)
+        problem.matrices[i] = {chunks, product.weight->bias, product.y.data, product.y.stride,
+                               static_cast<int>(product.weight->out)};
+    });
   }
+  problem.count = static_cast<int>(products.size());
 }
 
 // x of a group of products, as f16 rows or as rows to be normed.
@@ -149,10 +178,8 @@ bool GemvTakes(const Tensor& x, const Weight& weight) {
 
 bool NormGemvTakes(const CudaContext& context, const Tensor& x,
                    std::span<const Weight* const> weights) {
-  constexpr int64_t kMostColumns =
-      8 * gemv::kThreads * gemv::kNormGroups - 512;  // padding included
-  if (x.rows > kGemvRows || x.dtype != DType::kF32 || !InEights(x) || x.cols > kMostColumns ||
-      x.cols < 256 || weights.size() > gemv::kMostMatrices)
+  if (x.rows > kGemvRows || x.dtype != DType::kF32 || !InEights(x) ||
+      x.cols > gemv::kMostNormColumns || x.cols < 256 || weights.size() > gemv::kMostMatrices)
     return false;
   const bool alike = std::all_of(weights.begin(), weights.end(), [&](const Weight* weight) {
     return InChunks(*weight) && weight->format == weights[0]->format;
@@ -162,12 +189,12 @@ bool NormGemvTakes(const CudaContext& context, const Tensor& x,
   WithWeightChunks(*weights[0], [&](auto chunks) {
     using Format = decltype(chunks);
     constexpr int64_t kRowsAlone = 4;  // that multiply-adds take at a time
-    const int64_t rows = context.HasMma() ? x.rows : std::min(x.rows, kRowsAlone);
-    const size_t fixed = context.HasMma()
-                             ? gemv::FixedShared<Format, gemv::TensorCoreSums<Format, false>>()
-                             : gemv::FixedShared<Format, gemv::OneRow<Format, false>>();
-    fits = fixed + gemv::BytesOfX<Format>(rows, x.cols) + sizeof(gemv::Tiles[2]) <=
-           context.most_shared();
+    const size_t shared =
+        context.HasMma()
+            ? gemv::SharedOf<Format, gemv::FewSums<Format, false>, gemv::kFewWarps>(x.rows, x.cols)
+            : gemv::SharedOf<Format, gemv::MultiplyAddSums<Format, false, 1>, gemv::kManyWarps>(
+                  std::min(x.rows, kRowsAlone), x.cols);
+    fits = shared <= gemv::MostShared<Format>(context);
   });
   return fits;
 }

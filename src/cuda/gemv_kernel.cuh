@@ -6,30 +6,28 @@
 
 namespace bagel::gemv {
 
-// x into shared memory, zeros behind its columns.
-template <typename Format>
+// x into shared memory.
+template <typename Format, int kThreads>
 __device__ __forceinline__ void StageRows(__half* staged, const Problem<Format>& problem) {
 #pragma unroll 1
   for (int row = 0; row < problem.rows; ++row) {
     auto* to = reinterpret_cast<uint4*>(staged + row * problem.stride);
 #pragma unroll 2
-    for (int group = static_cast<int>(threadIdx.x); group < problem.stride / 8 - 1;
-         group += kThreads)
-      to[PlaceOf<Format>(group)] =
-          8 * group < problem.in ? *reinterpret_cast<const uint4*>(problem.x.At(row, 8 * group))
-                                 : make_uint4(0, 0, 0, 0);
+    for (int group = static_cast<int>(threadIdx.x); group < problem.in / 8; group += kThreads)
+      to[PlaceOf<Format>(group)] = *reinterpret_cast<const uint4*>(problem.x.At(row, 8 * group));
   }
 }
 
 // RmsNorm of the residual stream's rows instead.
-template <typename Format>
+template <typename Format, int kThreads>
 __device__ __forceinline__ void StageNormedRows(__half* staged, const Problem<Format>& problem) {
+  constexpr int kGroups = (kMostNormColumns / 8 + kThreads - 1) / kThreads;  // of a thread
   const int thread = static_cast<int>(threadIdx.x);
 #pragma unroll 1
   for (int row = 0; row < problem.rows; ++row) {
-    float values[kNormGroups][8] = {}, sum = 0;
+    float values[kGroups][8] = {}, sum = 0;
 #pragma unroll
-    for (int i = 0; i < kNormGroups; ++i) {
+    for (int i = 0; i < kGroups; ++i) {
       const int column = 8 * (thread + i * kThreads);
       if (column < problem.in) LoadValues<8>(problem.hidden.At(row, column), values[i]);
 #pragma unroll
@@ -37,26 +35,16 @@ __device__ __forceinline__ void StageNormedRows(__half* staged, const Problem<Fo
     }
     const float scale = 1.0f / sqrtf(BlockSum(sum) / static_cast<float>(problem.in) + problem.eps);
 #pragma unroll
-    for (int i = 0; i < kNormGroups; ++i) {
-      const int column = 8 * (thread + i * kThreads);
-      if (column >= problem.stride - 8) continue;
-      float weights[8] = {};
-      if (column < problem.in) LoadValues<8>(problem.norm + column, weights);
+    for (int i = 0; i < kGroups; ++i) {
+      const int group = thread + i * kThreads;
+      if (8 * group >= problem.in) continue;
+      float weights[8];
+      LoadValues<8>(problem.norm + 8 * group, weights);
 #pragma unroll
       for (int j = 0; j < 8; ++j) weights[j] *= values[i][j] * scale;
-      StoreValues<8>(staged + row * problem.stride + 8 * PlaceOf<Format>(column / 8), weights);
+      StoreValues<8>(staged + row * problem.stride + 8 * PlaceOf<Format>(group), weights);
     }
   }
-}
-
-using Tiles = float[kWarps][kTile][kColumns];
-
-__device__ __forceinline__ float SumOfWarps(const Tiles& tiles, int first, int count, int output,
-                                            int row) {
-  float sum = 0;
-#pragma unroll 1
-  for (int i = 0; i < count; ++i) sum += tiles[first + i][output][row];
-  return sum;
 }
 
 __device__ __forceinline__ void StoreValue(void* y, int64_t index, bool half, bool add,
@@ -70,86 +58,103 @@ __device__ __forceinline__ void StoreValue(void* y, int64_t index, bool half, bo
   }
 }
 
-template <typename Format>
-__device__ __forceinline__ void StoreUnit(const Problem<Format>& problem, const Tiles& tiles,
+// Adds up what the warps left, [warps][rows of x][kTile], and stores it.
+template <typename Format, int kThreads>
+__device__ __forceinline__ void StoreUnit(const Problem<Format>& problem, const float* partials,
                                           int unit) {
-  const int split = problem.split, all = kWarps / split, parts = problem.gated ? all / 2 : all;
+  const int parts = problem.gated ? problem.parts / 2 : problem.parts;
+  const auto sum_of_warps = [&](int first, int row, int output) {
+    const float* from = partials + (first * problem.rows + row) * kTile + output;
+    float sum = 0;
+#pragma unroll 4
+    for (int i = 0; i < problem.split; ++i) sum += from[i * problem.rows * kTile];
+    return sum;
+  };
 #pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < parts * kTile * kColumns; i += kThreads) {
-    const int output = i % kTile, row = i / kTile % kColumns, part = i / kTile / kColumns;
+  for (int i = static_cast<int>(threadIdx.x); i < parts * problem.rows * kTile; i += kThreads) {
+    const int output = i % kTile, row = i / kTile % problem.rows, part = i / kTile / problem.rows;
     const Tile<Format> tile(problem, unit, part);
     const Matrix<Format> matrix = problem.MatrixOf(tile.matrix);
     const int column = tile.first + output;
-    if (row >= problem.rows || column >= matrix.out) continue;
-    float value = SumOfWarps(tiles, part * split, split, output, row);
+    if (output >= problem.tile || column >= matrix.out) continue;
+    float value = sum_of_warps(part * problem.split, row, output);
     if (problem.gated)
-      value *=
-          SumOfWarps(tiles, (parts + part) * split, split, output, row) / (1.0f + expf(-value));
+      value *= sum_of_warps((parts + part) * problem.split, row, output) / (1.0f + __expf(-value));
     value = value * problem.scale + (matrix.bias != nullptr ? matrix.bias[column] : 0.0f);
     StoreValue(matrix.y, row * matrix.stride + column, problem.half, problem.add, value);
   }
 }
 
-// kStreamed: x does not fit into shared memory.
-template <typename Format, typename Sums, bool kStreamed>
-__device__ __forceinline__ void MultiplyRows(const Problem<Format>& problem) {
-  constexpr int kStep = kStepColumns<Format>;
-  __shared__ Tiles tiles[2];
-  auto* table = reinterpret_cast<unsigned*>(SharedMemory());
-  using Memory = typename Sums::Stages::Memory;
-  auto& memory = *reinterpret_cast<Memory*>(table + Format::kTableWords);
-  auto* staged = reinterpret_cast<__half*>(&memory + 1);
-  const int lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
-  const int steps = (problem.in + kStep - 1) / kStep, part = warp % problem.split;
-  const int begin = steps * part / problem.split * kStep;
-  const int end = steps * (part + 1) / problem.split * kStep;
+// Floats of what the warps of a block leave of one unit.
+constexpr int PartialsOf(int warps, int rows) { return warps * rows * kTile; }
 
-  typename Sums::Stages stages(memory, problem, begin, end);
-  problem.matrices[0].weight.MakeTable(table);
-  WaitForEarlierKernels();
+// kStreamed: x does not fit into shared memory.
+template <typename Format, typename Sums, int kWarps, bool kStreamed>
+__device__ __forceinline__ void MultiplyRows(const Problem<Format>& problem) {
+  constexpr int kThreads = kWarps * 32;
+  using Stages = typename Sums::Stages;
+  __shared__ unsigned table[Format::kTableWords > 0 ? Format::kTableWords : 1];
+  auto* memory = reinterpret_cast<char*>(SharedMemory());
+  auto* partials = reinterpret_cast<float*>(memory + kWarps * Stages::kWarpBytes);
+  auto* staged = reinterpret_cast<__half*>(partials + 2 * PartialsOf(kWarps, problem.rows));
+  const int warp = static_cast<int>(threadIdx.x / 32), part = warp / problem.split;
+  const int steps = problem.in / Format::kStepColumns;
+  const int share = warp - part * problem.split;
+  const bool idle = part >= problem.parts;
+  const int begin = idle ? 0 : steps * share / problem.split;
+  const int end = idle ? 0 : steps * (share + 1) / problem.split;
+
+  Stages stages(memory + warp * Stages::kWarpBytes, problem, part, begin, end);
+  problem.matrices[0].weight.MakeTable(table, Sums::kTableScale);
   LetLaterKernelsStart();
+  WaitForEarlierKernels();
   if constexpr (!kStreamed) {
     if (problem.norm != nullptr)
-      StageNormedRows(staged, problem);
+      StageNormedRows<Format, kThreads>(staged, problem);
     else
-      StageRows(staged, problem);
+      StageRows<Format, kThreads>(staged, problem);
   }
   __syncthreads();
 
-  const __half* x = kStreamed ? problem.x.data : staged;
-  const int stride = kStreamed ? static_cast<int>(problem.x.stride) : problem.stride;
-  int unit = static_cast<int>(blockIdx.x), step = begin, turn = 0;
-  Sums sums;
-  while (unit < problem.units) {
-    const int column = step + lane % 4 * kLaneColumns<Format>;
-    // Behind the columns the weights are zeros, and x is any finite number.
-    const bool beyond = kStreamed && column + kLaneColumns<Format> > problem.in;
-    const Stage stage = stages.Take();
-    stages.Begin();
-    sums.Add(stage, x, stride, beyond ? 0 : column, problem.rows, table);
-    step += kStep;
-    if (step < end) continue;
-    sums.Store(tiles[turn][warp]);
+  const LaneInput<Format, kStreamed> x(problem, kStreamed ? problem.x.data : staged);
+  int turn = 0;
+#pragma unroll 1
+  for (int unit = static_cast<int>(blockIdx.x); unit < problem.units;
+       unit += static_cast<int>(gridDim.x)) {
+    Sums sums;
+#pragma unroll 1
+    for (int step = begin; step < end; ++step) {
+      const Stage<Format> stage = stages.Take();
+      sums.Add(stage, x, step, problem.rows, table);
+    }
+    float* all = partials + turn * PartialsOf(kWarps, problem.rows);
+    sums.Store(all + PartialsOf(warp, problem.rows), problem.rows);
     __syncthreads();
-    StoreUnit(problem, tiles[turn], unit);
-    sums = Sums();
+    StoreUnit<Format, kThreads>(problem, all, unit);
     turn = 1 - turn;
-    step = begin;
-    unit += static_cast<int>(gridDim.x);
   }
 }
 
-template <typename Format, typename Sums, bool kStreamed>
-__global__ void __launch_bounds__(kThreads, Sums::kBlocks)
+template <typename Format, typename Sums, int kWarps, bool kStreamed>
+__global__ void __launch_bounds__(kWarps * 32, 1)
     GemvKernel([[maybe_unused]] const Problem<Format> problem) {
-  if constexpr (kHasMma || !Sums::kTensorCores) MultiplyRows<Format, Sums, kStreamed>(problem);
+  if constexpr (kHasMma || !Sums::kTensorCores)
+    MultiplyRows<Format, Sums, kWarps, kStreamed>(problem);
 }
 
-// Shared memory that a kernel needs besides x and what it has for sums.
-template <typename Format, typename Sums>
-constexpr size_t FixedShared() {
-  using Memory = typename Sums::Stages::Memory;
-  return Format::kTableWords * sizeof(unsigned) + sizeof(Memory);
+// Bytes of a row of x in shared memory, padded so that the next lies on other banks.
+template <typename Format>
+constexpr size_t BytesOfRow(int64_t in) {
+  const int64_t groups = in / Format::kValues * kChunkRoom<Format>;
+  return 16 * static_cast<size_t>((groups + 11) / 8 * 8 - 4);
+}
+
+// Dynamic shared memory that a kernel needs for `rows` rows of x besides x itself.
+template <typename Sums, int kWarps>
+constexpr size_t FixedShared(int rows) {
+  constexpr int kFloat = sizeof(float);
+  return static_cast<size_t>(kWarps * Sums::Stages::kWarpBytes +
+                             2 * kFloat * PartialsOf(kWarps, rows));
 }
 
 }  // namespace bagel::gemv

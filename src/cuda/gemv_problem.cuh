@@ -1,11 +1,11 @@
 // Products of few rows as their kernels see them.
 //
-// A warp makes a tile of eight outputs over a part of the columns. Lane l reads 32 bytes of row
-// l / 4 at quarter l % 4 of a step, 128 contiguous bytes of a row together; that is also how the
-// right side of a tensor core's product lies in a warp once the columns are renamed. So cards from
-// sm_80 on multiply there, eight rows of x at the price of one, and older ones with multiply-adds.
-// The warps that share a tile add up in shared memory; the weights of the next steps are on their
-// way meanwhile.
+// A warp makes a tile of up to sixteen outputs over a part of the columns. Lane l has rows l / 4
+// and l / 4 + 8; of a step's columns it reads 16 bytes in each half, at quarter l % 4, so that four
+// lanes read 64 bytes in a row: whole sectors of memory. That is also how the left side of a tensor
+// core's product lies in a warp once the columns are renamed. So cards from sm_80 on multiply
+// there, eight rows of x at the price of one, and older ones with multiply-adds. The warps that
+// share a tile add up in shared memory; the weights of the next steps are on their way meanwhile.
 #ifndef BAGEL_CUDA_GEMV_PROBLEM_CUH_
 #define BAGEL_CUDA_GEMV_PROBLEM_CUH_
 
@@ -18,18 +18,12 @@
 
 namespace bagel::gemv {
 
-inline constexpr int kThreads = 256, kWarps = kThreads / 32;
-inline constexpr int kTile = 8;                               // outputs
+inline constexpr int kTile = 16;                              // outputs, at most
 inline constexpr int kColumns = static_cast<int>(kGemvRows);  // rows of x
-inline constexpr int kStages = 4;                             // steps on their way
 inline constexpr int kMostMatrices = 3;
-inline constexpr int kNormGroups = 2;                // of eight values of a row that a thread norms
-inline constexpr int kChunkBytes = 16, kChunks = 2;  // of a lane in a step
-// Columns of a lane, and of a step.
-template <typename Format>
-constexpr int kLaneColumns = kChunks* Format::kValues;
-template <typename Format>
-constexpr int kStepColumns = 4 * kLaneColumns<Format>;
+inline constexpr int kMostNormColumns = 4096;
+inline constexpr int kLaneRows = 2;                  // of a tile, eight apart
+inline constexpr int kChunkBytes = 16, kChunks = 2;  // of a lane in a step, in each of its rows
 
 template <typename Format>
 struct Matrix {
@@ -43,9 +37,11 @@ struct Matrix {
 template <typename Format>
 struct Problem {
   Matrix<Format> matrices[kMostMatrices];
+  int count;                     // of matrices
   int tile_ends[kMostMatrices];  // tiles of the matrices up to this one
-  int units;                     // of kWarps / split tiles, one a turn of a block
-  int split;                     // warps that share a tile
+  int tile;                      // outputs of a tile
+  int units;                     // of `parts` tiles, one a turn of a block
+  int parts, split;              // warps that share a tile
   bool gated;                    // half of a unit's tiles are matrix 0's, half the same of matrix 1
   bool half;                     // y is f16
   bool add;
@@ -79,15 +75,14 @@ struct Tile {
   int matrix;
   int first;  // output; beyond the matrix where there is nothing to do
 
-  __device__ Tile(const Problem<Format>& problem, int unit, int part) {
-    const int parts = kWarps / problem.split;
+  __device__ __forceinline__ Tile(const Problem<Format>& problem, int unit, int part) {
     if (problem.gated) {
-      const int pairs = parts / 2;
-      matrix = part / pairs;
-      first = (unit * pairs + part % pairs) * kTile;
+      const int pairs = problem.parts / 2;
+      matrix = part < pairs ? 0 : 1;
+      first = (unit * pairs + (part < pairs ? part : part - pairs)) * problem.tile;
       return;
     }
-    const int tile = unit * parts + part;
+    const int tile = unit * problem.parts + part;
     matrix = 0;
     int before = 0;
 #pragma unroll
@@ -96,7 +91,7 @@ struct Tile {
       matrix = i;
       before = problem.tile_ends[i - 1];
     }
-    first = (tile - before) * kTile;
+    first = (tile - before) * problem.tile;
   }
 };
 

@@ -7,132 +7,156 @@
 namespace bagel::gemv {
 
 // What a lane holds of a step.
+template <typename Format>
 struct Stage {
-  uint4 bits[kChunks];
-  float scale;
+  uint4 bits[kLaneRows][kChunks];
+  typename Format::Scales scales[kLaneRows];
 };
 
-// Walks over a warp's steps, columns [begin, end), through the tiles of all its turns.
+// Walks over a warp's steps [begin, end) through the tiles of all its turns.
 template <typename Format>
 class Walk {
  public:
-  __device__ Walk(const Problem<Format>& problem, int begin, int end)
-      : problem_(problem), begin_(begin), end_(end), unit_(static_cast<int>(blockIdx.x)) {
+  using Scales = typename Format::Scales;
+
+  __device__ __forceinline__ Walk(const Problem<Format>& problem, int part, int begin, int end)
+      : problem_(problem),
+        part_(part),
+        begin_(begin),
+        end_(end),
+        steps_(problem.in / Format::kStepColumns),
+        unit_(begin < end ? static_cast<int>(blockIdx.x) : problem.units) {
     Enter();
   }
 
-  // Calls body(the lane's data, its scale, whether each chunk is inside, whether there is a step).
+  // Calls body(row, data, scales, valid) for each of the lane's rows at the next step, if there is
+  // one: its chunks are at data and half a step's bytes behind.
   template <typename Body>
   __device__ __forceinline__ void Next(const Body& body) {
     if (unit_ >= problem_.units) return;
-    body(data_, scale_, problem_.in - column_);
-    data_ += 4 * kChunks * kChunkBytes;
-    if constexpr (Format::kBlock > 0) scale_ += kStepColumns<Format> / Format::kBlock;
-    column_ += kStepColumns<Format>;
-    if (column_ - static_cast<int>(threadIdx.x % 4) * kLaneColumns<Format> < end_) return;
+    body(0, data_, scales_, valid_[0]);
+    body(1, data_ + second_ * kStepBytes, scales_ + second_, valid_[1]);
+    data_ += kStepBytes;
+    ++scales_;
+    if (++step_ < end_) return;
     unit_ += static_cast<int>(gridDim.x);
     Enter();
   }
 
  private:
+  static constexpr int kStepBytes = 4 * kChunks * kChunkBytes;
+
   __device__ __forceinline__ void Enter() {
     if (unit_ >= problem_.units) return;
     const int lane = static_cast<int>(threadIdx.x % 32);
-    const Tile<Format> tile(problem_, unit_, static_cast<int>(threadIdx.x / 32) / problem_.split);
+    const Tile<Format> tile(problem_, unit_, part_);
     const Matrix<Format> matrix = problem_.MatrixOf(tile.matrix);
-    const int row = tile.first + lane / 4, last = matrix.out - 1;
-    column_ = begin_ + lane % 4 * kLaneColumns<Format>;
-    const int64_t first = static_cast<int64_t>(row < last ? row : last) * problem_.in + column_;
-    data_ = static_cast<const char*>(matrix.weight.data) + first / Format::kValues * kChunkBytes;
-    if constexpr (Format::kBlock > 0)
-      scale_ =
-          static_cast<const typename Format::Scale*>(matrix.weight.scales) + first / Format::kBlock;
+    const int in_tile = lane / 4, row = tile.first + in_tile;
+    valid_[0] = in_tile < problem_.tile && row < matrix.out;
+    valid_[1] = in_tile + 8 < problem_.tile && row + 8 < matrix.out;
+    const int64_t first = static_cast<int64_t>(valid_[0] ? row : 0) * steps_ + begin_;
+    step_ = begin_;
+    data_ =
+        static_cast<const char*>(matrix.weight.data) + first * kStepBytes + lane % 4 * kChunkBytes;
+    scales_ = static_cast<const Scales*>(matrix.weight.scales) + first;
+    second_ = valid_[1] ? 8 * steps_ : 0;
   }
 
   const Problem<Format>& problem_;
+  const int part_, begin_, end_, steps_;
   const char* data_ = nullptr;
-  const typename Format::Scale* scale_ = nullptr;
-  int begin_, end_, unit_, column_ = 0;
+  const Scales* scales_ = nullptr;
+  int second_ = 0;  // steps that the lane's second row is away
+  bool valid_[kLaneRows] = {};
+  int unit_, step_ = 0;
 };
 
 // The steps on their way, copied by the card behind the lane's back: each lane reads what it asked
 // for itself. In registers a wait for the oldest of them would be one for all, since the card
 // counts only a few groups of loads apart, and tables in shared memory take some.
-template <typename Format>
+template <typename Format, int kStages>
 class AsyncStages {
  public:
+  // Of a warp, for one step.
   struct Memory {
-    uint4 bits[kStages][kWarps][kChunks][32];
-    float scales[kStages][kWarps][32];
+    uint4 bits[kLaneRows][kChunks][32];
+    typename Format::Scales scales[kLaneRows][Format::kHasScales ? 32 : 1];
   };
+  static constexpr int kWarpBytes = kStages * static_cast<int>(sizeof(Memory));
 
-  __device__ AsyncStages(Memory& memory, const Problem<Format>& problem, int begin, int end)
-      : memory_(memory), walk_(problem, begin, end) {
+  __device__ __forceinline__ AsyncStages(char* memory, const Problem<Format>& problem, int part,
+                                         int begin, int end)
+      : memory_(reinterpret_cast<Memory*>(memory)), walk_(problem, part, begin, end) {
 #pragma unroll 1
     for (int i = 0; i < kStages; ++i) Begin();
   }
 
-  // The oldest step; then the next begins in its place.
-  __device__ __forceinline__ Stage Take() {
+  // The oldest step; the next begins in its place.
+  __device__ __forceinline__ Stage<Format> Take() {
     WaitForCopies<kStages - 1>();
-    const int lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
-    Stage stage;
+    const int lane = static_cast<int>(threadIdx.x % 32);
+    const Memory& memory = memory_[place_];
+    Stage<Format> stage;
 #pragma unroll
-    for (int i = 0; i < kChunks; ++i) stage.bits[i] = memory_.bits[place_][warp][i][lane];
-    if constexpr (Format::kBlock > 0) stage.scale = memory_.scales[place_][warp][lane];
+    for (int row = 0; row < kLaneRows; ++row) {
+#pragma unroll
+      for (int i = 0; i < kChunks; ++i) stage.bits[row][i] = memory.bits[row][i][lane];
+      if constexpr (Format::kHasScales) stage.scales[row] = memory.scales[row][lane];
+    }
+    Begin();
     return stage;
   }
+
+ private:
   __device__ __forceinline__ void Begin() {
-    const int lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
-    walk_.Next([&](const char* data, const typename Format::Scale* scale, int left) {
+    const int lane = static_cast<int>(threadIdx.x % 32);
+    Memory& memory = memory_[place_];
+    walk_.Next([&](int row, const char* data, const typename Format::Scales* scales, bool valid) {
 #pragma unroll
-      for (int i = 0; i < kChunks; ++i) {
-        const bool valid = i * Format::kValues < left;
-        CopyAsync16(&memory_.bits[place_][warp][i][lane], valid ? data + i * kChunkBytes : data,
-                    valid);
-      }
-      if constexpr (Format::kBlock > 0) {
-        // Two bytes are no copy of the card's.
-        if constexpr (sizeof(*scale) == sizeof(float))
-          CopyAsync4(&memory_.scales[place_][warp][lane], scale, left > 0);
-        else
-          memory_.scales[place_][warp][lane] = left > 0 ? LoadNow(scale) : 0.0f;
-      }
+      for (int i = 0; i < kChunks; ++i)
+        CopyAsync16(&memory.bits[row][i][lane], data + i * 4 * kChunkBytes, valid);
+      if constexpr (Format::kHasScales) CopyAsyncSmall(&memory.scales[row][lane], scales, valid);
     });
     CommitCopies();
     place_ = place_ + 1 == kStages ? 0 : place_ + 1;
   }
 
- private:
-  Memory& memory_;
+  Memory* memory_;
   Walk<Format> walk_;
   int place_ = 0;
 };
 
-// The steps one by one, on cards that copy nothing behind a lane's back.
+// One step ahead in registers, on cards that copy nothing behind a lane's back.
 template <typename Format>
 class DirectStages {
  public:
-  struct alignas(16) Memory {};
+  static constexpr int kWarpBytes = 0;
 
-  __device__ DirectStages(Memory&, const Problem<Format>& problem, int begin, int end)
-      : walk_(problem, begin, end) {}
+  __device__ __forceinline__ DirectStages(char*, const Problem<Format>& problem, int part,
+                                          int begin, int end)
+      : walk_(problem, part, begin, end), next_(Load()) {}
 
-  __device__ __forceinline__ Stage Take() {
-    Stage stage;
-    walk_.Next([&](const char* data, const typename Format::Scale* scale, int left) {
+  __device__ __forceinline__ Stage<Format> Take() {
+    const Stage<Format> stage = next_;
+    next_ = Load();
+    return stage;
+  }
+
+ private:
+  __device__ __forceinline__ Stage<Format> Load() {
+    Stage<Format> stage{};
+    walk_.Next([&](int row, const char* data, const typename Format::Scales* scales, bool valid) {
 #pragma unroll
       for (int i = 0; i < kChunks; ++i)
-        stage.bits[i] = i * Format::kValues < left ? LoadStreamed(data + i * kChunkBytes)
-                                                   : make_uint4(0, 0, 0, 0);
-      if constexpr (Format::kBlock > 0) stage.scale = left > 0 ? LoadNow(scale) : 0.0f;
+        if (valid) stage.bits[row][i] = LoadStreamed(data + i * 4 * kChunkBytes);
+      if constexpr (Format::kHasScales)
+        if (valid) stage.scales[row] = LoadNow(scales);
     });
     return stage;
   }
-  __device__ __forceinline__ void Begin() {}
 
- private:
   Walk<Format> walk_;
+  Stage<Format> next_;
 };
 
 }  // namespace bagel::gemv

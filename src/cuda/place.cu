@@ -27,7 +27,7 @@ __global__ void ToF16Kernel(__half* y, const Stored* x, int64_t count, int* beyo
   y[i] = __float2half_rn(value);
 }
 
-// Nf4Absmax of every block, rounded after each step.
+// Nf4Absmax of every block.
 __global__ void AbsmaxKernel(float* y, const uint8_t* codes, const float* nested, const float* map,
                              float offset, int64_t blocks) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
@@ -64,6 +64,39 @@ class Placer {
       Launch(context_.stream(), {BlocksFor(part), dim3(kThreads)}, ToF16Kernel<Stored>,
              values + first, stored, part, beyond);
     }
+    CheckInF16(beyond, name);
+    return values;
+  }
+
+  // Magnitudes of an NF4 weight's blocks, in f16: what that rounds is less than what the values
+  // lose that are multiplied as f16.
+  const void* Magnitudes(const Nf4Scales& host, int64_t count, const std::string& name) {
+    const int64_t blocks = Nf4Blocks(count);
+    if (host.absmax != nullptr) return ToF16<float>(host.absmax, blocks, name);
+    const int64_t nested = Nf4NestedBlocks(blocks);
+    constexpr int64_t kMap = 256;
+    auto* values = Take<__half>(blocks);
+    auto* beyond = static_cast<int*>(
+        context_.Scratch(kFlagBytes + static_cast<size_t>((kMap + nested + blocks) * 4 + blocks)));
+    auto* map = reinterpret_cast<float*>(reinterpret_cast<char*>(beyond) + kFlagBytes);
+    float *outer = map + kMap, *absmax = outer + nested;
+    auto* codes = reinterpret_cast<uint8_t*>(absmax + blocks);
+    CUDA_CHECK(cudaMemsetAsync(beyond, 0, sizeof(int), context_.stream()));
+    uploader_.Upload(map, host.nested_map, kMap * sizeof(float));
+    uploader_.Upload(outer, host.nested_absmax, static_cast<size_t>(nested) * sizeof(float));
+    uploader_.Upload(codes, host.codes, static_cast<size_t>(blocks));
+    Launch(context_.stream(), {BlocksFor(blocks), dim3(kThreads)}, AbsmaxKernel, absmax, codes,
+           outer, map, host.nested_offset, blocks);
+    Launch(context_.stream(), {BlocksFor(blocks), dim3(kThreads)}, ToF16Kernel<float>, values,
+           static_cast<const float*>(absmax), blocks, beyond);
+    CheckInF16(beyond, name);
+    return values;
+  }
+
+ private:
+  static constexpr size_t kFlagBytes = 256;
+
+  void CheckInF16(const int* beyond, const std::string& name) {
     int found = 0;
     CUDA_CHECK(
         cudaMemcpyAsync(&found, beyond, sizeof(int), cudaMemcpyDeviceToHost, context_.stream()));
@@ -71,36 +104,7 @@ class Placer {
     if (found != 0)
       throw Error(ErrorKind::kUnsupported,
                   "tensor " + name + " holds a value beyond 65504, which f16 cannot hold");
-    return values;
   }
-
-  // What FindWeight found becomes plain magnitudes.
-  Nf4Scales Magnitudes(const Nf4Scales& host, int64_t count) {
-    const int64_t blocks = Nf4Blocks(count);
-    Nf4Scales scales{};
-    scales.map = Copy<float>(host.map, 16);
-    if (host.absmax != nullptr) {
-      scales.absmax = Copy<float>(host.absmax, blocks);
-      return scales;
-    }
-    const int64_t nested = Nf4NestedBlocks(blocks);
-    constexpr int64_t kMap = 256;
-    auto* absmax = Take<float>(blocks);
-    auto* map =
-        static_cast<float*>(context_.Scratch(static_cast<size_t>((kMap + nested) * 4 + blocks)));
-    float* outer = map + kMap;
-    auto* codes = reinterpret_cast<uint8_t*>(outer + nested);
-    uploader_.Upload(map, host.nested_map, kMap * sizeof(float));
-    uploader_.Upload(outer, host.nested_absmax, static_cast<size_t>(nested) * sizeof(float));
-    uploader_.Upload(codes, host.codes, static_cast<size_t>(blocks));
-    Launch(context_.stream(), {BlocksFor(blocks), dim3(kThreads)}, AbsmaxKernel, absmax, codes,
-           outer, map, host.nested_offset, blocks);
-    scales.absmax = absmax;
-    return scales;
-  }
-
- private:
-  static constexpr size_t kFlagBytes = 256;
 
   template <typename T>
   T* Take(int64_t count) {
@@ -139,7 +143,9 @@ Weight PlaceWeight(CudaContext& context, Uploader& uploader, const Weight& host,
       break;
     case WeightFormat::kNf4:
       weight.data = placer.Copy<uint8_t>(host.data, (count + 1) / 2);
-      weight.nf4 = placer.Magnitudes(host.nf4, count);
+      weight.scales = placer.Magnitudes(host.nf4, count, name);
+      weight.nf4 = {};
+      weight.nf4.map = placer.Copy<float>(host.nf4.map, 16);
       break;
   }
   return weight;

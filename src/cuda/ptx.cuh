@@ -69,17 +69,17 @@ __device__ inline uint4 LoadStreamed(const void* from) {
   return bits;
 }
 
-// A value that nobody writes while the kernel runs, loaded where it is written and not where it is
-// used first.
-__device__ inline float LoadNow(const float* from) {
-  float value;
-  asm volatile("ld.global.nc.f32 %0, [%1];" : "=f"(value) : "l"(from));
+// Values that nobody writes while the kernel runs, loaded where it is written and not where they
+// are used first.
+__device__ inline uint2 LoadNow(const uint2* from) {
+  uint2 value;
+  asm volatile("ld.global.nc.v2.u32 {%0, %1}, [%2];" : "=r"(value.x), "=r"(value.y) : "l"(from));
   return value;
 }
-__device__ inline float LoadNow(const __half* from) {
-  unsigned short bits;
-  asm volatile("ld.global.nc.u16 %0, [%1];" : "=h"(bits) : "l"(from));
-  return __half2float(__ushort_as_half(bits));
+__device__ inline unsigned LoadNow(const unsigned* from) {
+  unsigned value;
+  asm volatile("ld.global.nc.u32 %0, [%1];" : "=r"(value) : "l"(from));
+  return value;
 }
 
 // 16 bytes from global to shared memory, or zeros where not `valid`. sm_80.
@@ -92,13 +92,14 @@ __device__ inline void CopyAsync16([[maybe_unused]] void* shared,
                : "memory");
 #endif
 }
-// The same with 4 bytes. sm_80.
-__device__ inline void CopyAsync4([[maybe_unused]] void* shared,
-                                  [[maybe_unused]] const void* global,
-                                  [[maybe_unused]] bool valid) {
+// The same with the 4 or 8 bytes of a value. sm_80.
+template <typename T>
+__device__ inline void CopyAsyncSmall([[maybe_unused]] T* shared, [[maybe_unused]] const T* global,
+                                      [[maybe_unused]] bool valid) {
 #if __CUDA_ARCH__ >= 800
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(SharedAddress(shared)),
-               "l"(global), "r"(valid ? 4 : 0)
+  constexpr int kBytes = static_cast<int>(sizeof(T));
+  asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(SharedAddress(shared)),
+               "l"(global), "n"(kBytes), "r"(valid ? kBytes : 0)
                : "memory");
 #endif
 }

@@ -19,34 +19,41 @@ __device__ inline __half2 AsHalves(unsigned word) {
   return *reinterpret_cast<const __half2*>(&word);
 }
 
-// A format has: kValues in 16 bytes; kBlock, columns that share a scale of the type Scale, or 0
-// where there are none; kTableWords 32-bit words of shared memory for a table; MakeTable, called by
-// all threads of a block; and Halves, values 2i and 2i + 1 without their scale, as f16. All are
-// made of the same: data, scales, the levels of a code where there are some, and the columns.
+// Times 16 bits, these in both halves of a word.
+inline constexpr unsigned kTwice = 0x10001;
+
+// A format has: kValues in 16 bytes; kTableWords 32-bit words of shared memory for a table;
+// MakeTable, called by all threads of a block with what the levels are multiplied by; Halves,
+// values 2i and 2i + 1 without their scale, as f16; and Scales, those of kStepColumns columns of a
+// row, from which ScaleOf picks that of the 16 bytes which lane `quarter` of four has of half
+// `half` of these columns, twice. All are made of the same: data, scales, the levels of a code
+// where there are some, and the columns.
 
 struct F16Chunks {
-  static constexpr int kValues = 8, kBlock = 0, kTableWords = 0;
-  using Scale = float;
+  static constexpr int kValues = 8, kStepColumns = 64, kTableWords = 0;
+  static constexpr bool kHasScales = false;
+  struct Scales {};
   const void* data;
   const void* scales;
   const float* map;
   int in;
 
-  __device__ void MakeTable(unsigned*) const {}
+  __device__ void MakeTable(unsigned*, float) const {}
   __device__ static __half2 Halves(const uint4& bits, int i, const unsigned*) {
     return AsHalves(WordOf(bits, i));
   }
 };
 
 struct Int8Chunks {
-  static constexpr int kValues = 16, kBlock = static_cast<int>(kInt8BlockSize), kTableWords = 0;
-  using Scale = __half;
+  static constexpr int kValues = 16, kStepColumns = 128, kTableWords = 0;
+  static constexpr bool kHasScales = true;
+  using Scales = unsigned;
   const void* data;
   const void* scales;
   const float* map;
   int in;
 
-  __device__ void MakeTable(unsigned*) const {}
+  __device__ void MakeTable(unsigned*, float) const {}
   __device__ static float2 Pair(const uint4& bits, int i, const unsigned*) {
     const unsigned word = WordOf(bits, i / 2) >> (16 * (i % 2));
     return make_float2(static_cast<float>(static_cast<int8_t>(word)),
@@ -56,20 +63,24 @@ struct Int8Chunks {
     const float2 pair = Pair(bits, i, table);
     return __floats2half2_rn(pair.x, pair.y);
   }
+  __device__ static __half2 ScaleOf(Scales scales, int half, int) {
+    return AsHalves((scales >> (16 * half) & 0xFFFFu) * kTwice);
+  }
 };
 
 // The two levels of a byte come from a table of 256 pairs in f16, one copy for each lane's bank.
 struct Nf4Chunks {
-  static constexpr int kValues = 32, kBlock = static_cast<int>(kNf4Block), kTableWords = 256 * 32;
-  using Scale = float;
+  static constexpr int kValues = 32, kStepColumns = 256, kTableWords = 256 * 32;
+  static constexpr bool kHasScales = true;
+  using Scales = uint2;
   const void* data;
   const void* scales;
   const float* map;
   int in;
 
-  __device__ void MakeTable(unsigned* table) const {
+  __device__ void MakeTable(unsigned* table, float factor) const {
     const unsigned lane = threadIdx.x % 32, warps = blockDim.x / 32;
-    const float level = map[lane % 16];
+    const float level = map[lane % 16] * factor;
     for (unsigned byte = threadIdx.x / 32; byte < 256; byte += warps) {
       const float high = __shfl_sync(0xFFFFFFFFu, level, static_cast<int>(byte >> 4));
       const float low = __shfl_sync(0xFFFFFFFFu, level, static_cast<int>(byte & 15u));
@@ -79,18 +90,25 @@ struct Nf4Chunks {
   }
   __device__ static __half2 Halves(const uint4& bits, int i, const unsigned* table) {
     const unsigned word = WordOf(bits, i / 4);
-    constexpr unsigned kRow = 255u * 32;
-    const unsigned row = i % 4 == 0 ? word << 5 : word >> (8 * (i % 4) - 5);
-    return AsHalves(table[(row & kRow) + threadIdx.x % 32]);
+    constexpr unsigned kRow = 255u * 128;  // bytes of the table
+    const unsigned row = i % 4 == 0 ? word << 7 : word >> (8 * (i % 4) - 7);
+    const unsigned at = (row & kRow) | threadIdx.x % 32 * 4;
+    return AsHalves(*reinterpret_cast<const unsigned*>(reinterpret_cast<const char*>(table) + at));
+  }
+  __device__ static __half2 ScaleOf(const Scales& scales, int half, int quarter) {
+    const unsigned both = half == 0 ? scales.x : scales.y;
+    return AsHalves((both >> (quarter < 2 ? 0 : 16) & 0xFFFFu) * kTwice);
   }
 };
 
-// Whether a weight's rows are whole blocks and begin at multiples of 16 bytes.
+// Whether a weight's rows are whole steps and begin at multiples of 16 bytes.
 inline bool InChunks(const Weight& weight) {
   constexpr int64_t kAlignment = 16;
   const auto address = reinterpret_cast<uintptr_t>(weight.data);
-  return address % kAlignment == 0 &&
-         weight.in % (weight.format == WeightFormat::kF16 ? 8 : kNf4Block) == 0;
+  const int64_t step = weight.format == WeightFormat::kF16           ? F16Chunks::kStepColumns
+                       : weight.format == WeightFormat::kInt8Block64 ? Int8Chunks::kStepColumns
+                                                                     : Nf4Chunks::kStepColumns;
+  return address % kAlignment == 0 && weight.in % step == 0;
 }
 
 // Calls body with the weight's chunks.
@@ -103,8 +121,7 @@ void WithWeightChunks(const Weight& weight, const Body& body) {
     case WeightFormat::kInt8Block64:
       return body(Int8Chunks{weight.data, weight.scales, nullptr, in});
     case WeightFormat::kNf4:
-      CHECK(weight.nf4.absmax != nullptr);
-      return body(Nf4Chunks{weight.data, weight.nf4.absmax, weight.nf4.map, in});
+      return body(Nf4Chunks{weight.data, weight.scales, weight.nf4.map, in});
     case WeightFormat::kF32:
     case WeightFormat::kBF16:
       CheckFailed(__FILE__, __LINE__, "a weight that was not placed");

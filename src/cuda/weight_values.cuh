@@ -31,12 +31,12 @@ struct Int8Values {
 struct Nf4Values {
   const uint8_t* data;
   const float* map;
-  const float* absmax;
+  const __half* absmax;
   int64_t in;
   __device__ float operator()(int64_t row, int64_t column) const {
     const int64_t index = row * in + column;
     const unsigned pair = data[index / 2];
-    return map[index % 2 == 0 ? pair >> 4 : pair & 15u] * absmax[index / kNf4Block];
+    return map[index % 2 == 0 ? pair >> 4 : pair & 15u] * __half2float(absmax[index / kNf4Block]);
   }
 };
 
@@ -50,9 +50,8 @@ void WithWeightValues(const Weight& weight, const Body& body) {
       return body(Int8Values{static_cast<const int8_t*>(weight.data),
                              static_cast<const __half*>(weight.scales), weight.in});
     case WeightFormat::kNf4:
-      CHECK(weight.nf4.absmax != nullptr);
       return body(Nf4Values{static_cast<const uint8_t*>(weight.data), weight.nf4.map,
-                            weight.nf4.absmax, weight.in});
+                            static_cast<const __half*>(weight.scales), weight.in});
     case WeightFormat::kF32:
     case WeightFormat::kBF16:
       CheckFailed(__FILE__, __LINE__, "a weight that was not placed");

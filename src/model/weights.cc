@@ -360,13 +360,14 @@ std::string FindDrawing(const SafetensorsFolder& checkpoint,
 }
 
 // Bytes of a tensor on a device that holds all of them but the rows of token ids, about: magnitudes
-// of NF4 become four times as large, f32 matrices half, convolutions f16.
+// of NF4 become f16, matrices of f32 and convolutions too.
 size_t BytesOnDevice(const std::string& name, const TensorEntry& entry) {
   if (RoleOf(name, entry.shape) == TensorRole::kEmbedding) return 0;
-  if (entry.shape.size() == 4) return static_cast<size_t>(entry.elements()) * sizeof(uint16_t);
-  const bool codes = name.ends_with(".absmax") && entry.dtype == DType::kU8;
-  const bool halved = entry.shape.size() > 1 && entry.dtype == DType::kF32;
-  return codes ? 4 * entry.data.size() : halved ? entry.data.size() / 2 : entry.data.size();
+  const auto halves = static_cast<size_t>(entry.elements()) * sizeof(uint16_t);
+  const bool magnitudes = name.ends_with(".absmax"), matrix = entry.shape.size() > 1;
+  if (entry.shape.size() == 4 || magnitudes || (matrix && entry.dtype == DType::kF32))
+    return halves;
+  return entry.data.size();
 }
 
 // Throws kOutOfMemory unless `available` bytes are enough for `weights`, and for `work` beside

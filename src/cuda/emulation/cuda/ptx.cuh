@@ -28,8 +28,10 @@ inline uint4 LoadStreamed(const void* from) {
   return *static_cast<const uint4*>(from);
 }
 
-inline float LoadNow(const float* from) { return *from; }
-inline float LoadNow(const __half* from) { return __half2float(*from); }
+template <typename T>
+T LoadNow(const T* from) {
+  return *from;
+}
 
 inline void CopyAsync16(void* shared, const void* global, bool valid) {
   if (reinterpret_cast<uintptr_t>(shared) % 16 != 0 ||
@@ -37,8 +39,10 @@ inline void CopyAsync16(void* shared, const void* global, bool valid) {
     __builtin_trap();
   emulation::CopyLater(shared, valid ? global : nullptr, 16);
 }
-inline void CopyAsync4(void* shared, const void* global, bool valid) {
-  emulation::CopyLater(shared, valid ? global : nullptr, 4);
+template <typename T>
+void CopyAsyncSmall(T* shared, const T* global, bool valid) {
+  if (reinterpret_cast<uintptr_t>(global) % sizeof(T) != 0) __builtin_trap();
+  emulation::CopyLater(shared, valid ? global : nullptr, sizeof(T));
 }
 inline void CommitCopies() { emulation::CommitCopies(); }
 template <int kGroupsLeft>
