@@ -1,3 +1,5 @@
+#include <mma.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -11,13 +13,19 @@
 namespace bagel {
 namespace {
 
+namespace wmma = nvcuda::wmma;
+
 constexpr int kHead = 128, kThreads = 256, kWarps = kThreads / 32;
-constexpr int kMaxGroup = 8;
-constexpr int kKeys = 64;                        // taken together
-constexpr int kParts = kThreads / kKeys;         // threads that share a key's score
-constexpr int kStride = kHead + 32;              // of a key in shared memory, for the banks
-constexpr int kShares = kThreads / (kHead / 2);  // parts of the keys that are summed apart
+constexpr int kMaxGroup = 8;                           // rows of a fragment
+constexpr int kKeys = 64;                              // taken together
+constexpr int kSide = 32, kDepth = 16;                 // columns and depth of a fragment
+constexpr int kStride = kHead + 8, kWide = kKeys + 8;  // of rows in shared memory, for the banks
+constexpr int kScoreParts = kWarps / (kKeys / kSide);  // of a head's dimensions
+constexpr int kValueParts = kWarps / (kHead / kSide);  // of the keys
+constexpr int kOwn = kMaxGroup * kHead / kThreads;     // values of the result in a thread
+constexpr int kHeadThreads = kHead / kOwn;
 constexpr int64_t kMaxSplits = 64;
+static_assert(kKeys == 64 && kOwn == 4 && kWarps == kMaxGroup);
 
 // What a block found: for [row][head][split] the largest score, the sum of the weights and, times
 // kHead, the weighted values. counters [row][kv head]: blocks that are done; 0 before and after.
@@ -35,14 +43,35 @@ struct Partials {
 };
 
 struct Shared {
-  alignas(16) float queries[kMaxGroup][kHead];
-  alignas(16) float scores[kMaxGroup][kKeys];
-  alignas(16) __half keys[kKeys][kStride];  // then the sums of kShares threads
-  alignas(16) __half values[kKeys][kStride];
-  float largest[kMaxGroup], total[kMaxGroup], factors[kMaxGroup];
+  alignas(32) __half queries[kMaxGroup][kStride];
+  union {
+    alignas(32) __half keys[kKeys][kStride];
+    alignas(32) float results[kValueParts][kMaxGroup][kStride];
+  };
+  alignas(32) __half values[kKeys][kStride];
+  union {
+    alignas(32) float scores[kScoreParts][kMaxGroup][kWide];
+    float split_weights[kMaxGroup][kMaxSplits];
+  };
+  alignas(32) __half weights[kMaxGroup][kWide];
+  float factors[kMaxGroup], largest[kMaxGroup], total[kMaxGroup];
   bool last;
 };
-static_assert(sizeof(Shared::keys) >= sizeof(float) * kShares * kMaxGroup * kHead);
+
+using Left = wmma::fragment<wmma::matrix_a, 8, 32, 16, __half, wmma::row_major>;
+using Keys = wmma::fragment<wmma::matrix_b, 8, 32, 16, __half, wmma::col_major>;
+using Values = wmma::fragment<wmma::matrix_b, 8, 32, 16, __half, wmma::row_major>;
+using Sums = wmma::fragment<wmma::accumulator, 8, 32, 16, float>;
+
+// The group's heads of q, zeros where there are fewer than a fragment has rows.
+template <typename Q>
+__device__ __forceinline__ void LoadQueries(Shared& shared, const Q* q, int group) {
+  const int i = static_cast<int>(threadIdx.x) * kOwn, head = i / kHead, dim = i % kHead;
+#pragma unroll
+  for (int j = 0; j < kOwn; ++j)
+    shared.queries[head][dim + j] =
+        head < group ? FromFloat<__half>(ToFloat(q[i + j])) : __float2half_rn(0.0f);
+}
 
 // Keys and values [first, first + count) of a page into shared memory, zeros behind them.
 __device__ __forceinline__ void LoadKeys(Shared& shared, const __half* keys, const __half* values,
@@ -64,34 +93,23 @@ __device__ __forceinline__ void LoadKeys(Shared& shared, const __half* keys, con
   }
 }
 
-// Scores of the keys for all heads of a group, times `scale`; -inf behind `count`. A thread takes
-// every kParts-th eight of a key's dimensions.
-__device__ __forceinline__ void ScoreKeys(Shared& shared, int count, int group, float scale) {
-  const int thread = static_cast<int>(threadIdx.x), key = thread / kParts, part = thread % kParts;
-  float dots[kMaxGroup] = {};
+// Scores of the keys for all heads of the group. A warp takes kSide keys and a part of the
+// dimensions.
+__device__ __forceinline__ void ScoreKeys(Shared& shared) {
+  constexpr int kDims = kHead / kScoreParts;
+  const int warp = static_cast<int>(threadIdx.x / 32);
+  const int key = warp % (kKeys / kSide) * kSide, part = warp / (kKeys / kSide);
+  Sums sums;
+  wmma::fill_fragment(sums, 0.0f);
 #pragma unroll
-  for (int eight = 0; eight < kHead / 8; eight += kParts) {
-    const int dim = (eight + part) * 8;
-    float values[8];
-    LoadValues<8>(&shared.keys[key][dim], values);
-#pragma unroll
-    for (int head = 0; head < kMaxGroup; ++head) {
-      if (head >= group) break;
-      float query[8];
-      LoadValues<8>(&shared.queries[head][dim], query);
-#pragma unroll
-      for (int i = 0; i < 8; ++i) dots[head] += values[i] * query[i];
-    }
+  for (int dim = part * kDims; dim < (part + 1) * kDims; dim += kDepth) {
+    Left queries;
+    Keys keys;
+    wmma::load_matrix_sync(queries, &shared.queries[0][dim], kStride);
+    wmma::load_matrix_sync(keys, &shared.keys[key][dim], kStride);
+    wmma::mma_sync(sums, queries, keys, sums);
   }
-#pragma unroll
-  for (int head = 0; head < kMaxGroup; ++head) {
-    if (head >= group) break;
-    float dot = dots[head];
-#pragma unroll
-    for (int offset = kParts / 2; offset > 0; offset /= 2)
-      dot += __shfl_xor_sync(0xFFFFFFFFu, dot, offset);
-    if (part == 0) shared.scores[head][key] = key < count ? dot * scale : -INFINITY;
-  }
+  wmma::store_matrix_sync(&shared.scores[part][0][key], sums, kWide, wmma::mem_row_major);
 }
 
 __device__ inline float WarpMax(float value) {
@@ -101,86 +119,73 @@ __device__ inline float WarpMax(float value) {
   return value;
 }
 
-// Scores become weights; a warp takes a head.
-__device__ __forceinline__ void WeighKeys(Shared& shared, int group) {
-  const int lane = static_cast<int>(threadIdx.x % 32);
-  for (int head = static_cast<int>(threadIdx.x / 32); head < group; head += kWarps) {
-    float* scores = shared.scores[head];
-    const float a = scores[lane], b = scores[lane + 32];
-    const float before = shared.largest[head], next = fmaxf(before, WarpMax(fmaxf(a, b)));
-    const float weight_a = FastExp2(a - next), weight_b = FastExp2(b - next);
-    scores[lane] = weight_a;
-    scores[lane + 32] = weight_b;
-    const float sum = WarpSum(weight_a + weight_b);
-    __syncwarp();
-    if (lane != 0) continue;
-    const float factor = FastExp2(before - next);
-    shared.largest[head] = next;
-    shared.factors[head] = factor;
-    shared.total[head] = shared.total[head] * factor + sum;
+// Scores become weights, times `scale`, none behind `count`. A warp takes a head.
+__device__ __forceinline__ void WeighKeys(Shared& shared, int count, float scale) {
+  const int lane = static_cast<int>(threadIdx.x % 32), head = static_cast<int>(threadIdx.x / 32);
+  float scores[2] = {};
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+#pragma unroll
+    for (int part = 0; part < kScoreParts; ++part)
+      scores[i] += shared.scores[part][head][lane + 32 * i];
+    scores[i] = lane + 32 * i < count ? scores[i] * scale : -INFINITY;
+  }
+  const float before = shared.largest[head];
+  const float next = fmaxf(before, WarpMax(fmaxf(scores[0], scores[1])));
+  const float weights[] = {FastExp2(scores[0] - next), FastExp2(scores[1] - next)};
+#pragma unroll
+  for (int i = 0; i < 2; ++i) shared.weights[head][lane + 32 * i] = __float2half_rn(weights[i]);
+  const float sum = WarpSum(weights[0] + weights[1]);
+  if (lane != 0) return;
+  const float factor = FastExp2(before - next);
+  shared.largest[head] = next;
+  shared.factors[head] = factor;
+  shared.total[head] = shared.total[head] * factor + sum;
+}
+
+// Weighted values. A warp takes kSide dimensions and a part of the keys.
+__device__ __forceinline__ void WeighValues(Shared& shared) {
+  constexpr int kOwnKeys = kKeys / kValueParts;
+  const int warp = static_cast<int>(threadIdx.x / 32);
+  const int dim = warp % (kHead / kSide) * kSide, part = warp / (kHead / kSide);
+  Sums sums;
+  wmma::fill_fragment(sums, 0.0f);
+#pragma unroll
+  for (int key = part * kOwnKeys; key < (part + 1) * kOwnKeys; key += kDepth) {
+    Left weights;
+    Values values;
+    wmma::load_matrix_sync(weights, &shared.weights[0][key], kWide);
+    wmma::load_matrix_sync(values, &shared.values[key][dim], kStride);
+    wmma::mma_sync(sums, weights, values, sums);
+  }
+  wmma::store_matrix_sync(&shared.results[part][0][dim], sums, kStride, wmma::mem_row_major);
+}
+
+// The thread's values of the result: kOwn dimensions of one head.
+__device__ __forceinline__ void AddResults(const Shared& shared, float (&result)[kOwn]) {
+  const int head = static_cast<int>(threadIdx.x) / kHeadThreads;
+  const int dim = static_cast<int>(threadIdx.x) % kHeadThreads * kOwn;
+#pragma unroll
+  for (float& value : result) value *= shared.factors[head];
+#pragma unroll
+  for (int part = 0; part < kValueParts; ++part) {
+    const float4 four = *reinterpret_cast<const float4*>(&shared.results[part][head][dim]);
+    result[0] += four.x, result[1] += four.y, result[2] += four.z, result[3] += four.w;
   }
 }
 
-// Two dimensions of every head, over a thread's share of the keys.
-struct Sums {
-  float of[kMaxGroup][2] = {};
-
-  __device__ __forceinline__ void Add(const Shared& shared, int group) {
-    const int thread = static_cast<int>(threadIdx.x), dim = thread % (kHead / 2) * 2;
-    const int share = thread / (kHead / 2);
-#pragma unroll
-    for (int head = 0; head < kMaxGroup; ++head) {
-      if (head >= group) break;
-      of[head][0] *= shared.factors[head];
-      of[head][1] *= shared.factors[head];
-    }
-    constexpr int kOwn = kKeys / kShares;
-#pragma unroll
-    for (int key = share * kOwn; key < (share + 1) * kOwn; key += 4) {
-      float2 values[4];
-#pragma unroll
-      for (int i = 0; i < 4; ++i)
-        values[i] = __half22float2(*reinterpret_cast<const __half2*>(&shared.values[key + i][dim]));
-#pragma unroll
-      for (int head = 0; head < kMaxGroup; ++head) {
-        if (head >= group) break;
-        const float4 weights = *reinterpret_cast<const float4*>(&shared.scores[head][key]);
-        const float four[4] = {weights.x, weights.y, weights.z, weights.w};
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          of[head][0] += four[i] * values[i].x;
-          of[head][1] += four[i] * values[i].y;
-        }
-      }
-    }
-  }
-};
-
-// The sums of all shares of the keys to the partials.
-__device__ __forceinline__ void StorePartials(Shared& shared, const Sums& sums,
+__device__ __forceinline__ void StorePartials(const Shared& shared, const float (&result)[kOwn],
                                               const Partials& partials, int row, int first_head,
                                               int split, int group) {
   const int thread = static_cast<int>(threadIdx.x);
-  auto* shares = reinterpret_cast<float(*)[kMaxGroup][kHead]>(&shared.keys);
-  const int dim = thread % (kHead / 2) * 2, share = thread / (kHead / 2);
-#pragma unroll
-  for (int head = 0; head < kMaxGroup; ++head) {
-    if (head >= group) break;
-    *reinterpret_cast<float2*>(&shares[share][head][dim]) =
-        make_float2(sums.of[head][0], sums.of[head][1]);
-  }
-  __syncthreads();
-  for (int i = thread; i < group * kHead; i += kThreads) {
-    float sum = 0;
-#pragma unroll
-    for (int part = 0; part < kShares; ++part) sum += shares[part][i / kHead][i % kHead];
-    partials.values[partials.Index(row, first_head + i / kHead, split) * kHead + i % kHead] = sum;
-  }
-  if (thread < group) {
-    const int64_t index = partials.Index(row, first_head + thread, split);
-    partials.largest[index] = shared.largest[thread];
-    partials.total[index] = shared.total[thread];
-  }
+  const int head = thread / kHeadThreads, dim = thread % kHeadThreads * kOwn;
+  if (head >= group) return;
+  const int64_t index = partials.Index(row, first_head + head, split);
+  *reinterpret_cast<float4*>(partials.values + index * kHead + dim) =
+      make_float4(result[0], result[1], result[2], result[3]);
+  if (dim != 0) return;
+  partials.largest[index] = shared.largest[head];
+  partials.total[index] = shared.total[head];
 }
 
 // Puts the first `count` splits of a group's heads together.
@@ -188,36 +193,50 @@ template <typename Y>
 __device__ __forceinline__ void Combine(Shared& shared, const View<Y>& y, const Partials& partials,
                                         int row, int first_head, int count, int group) {
   const int thread = static_cast<int>(threadIdx.x), lane = thread % 32;
-  auto& weights = shared.scores;  // [head][split]
-  static_assert(kMaxSplits <= kKeys);
+  const int own_head = thread / kHeadThreads, dim = thread % kHeadThreads * kOwn;
+  const bool has_head = own_head < group;
+  const float* values =
+      partials.values + partials.Index(row, first_head + own_head, 0) * kHead + dim;
+  // They are on their way while the weights are made.
+  constexpr int kFirst = 16;
+  float4 first_values[kFirst];
+#pragma unroll
+  for (int split = 0; split < kFirst; ++split)
+    if (has_head && split < count)
+      first_values[split] = *reinterpret_cast<const float4*>(values + split * kHead);
+
+  auto& weights = shared.split_weights;
   for (int head = thread / 32; head < group; head += kWarps) {
     const int64_t first = partials.Index(row, first_head + head, 0);
-    const float a = lane < count ? partials.largest[first + lane] : -INFINITY;
-    const float b = lane + 32 < count ? partials.largest[first + lane + 32] : -INFINITY;
-    const float largest = WarpMax(fmaxf(a, b));
-    const float weight_a = FastExp2(a - largest), weight_b = FastExp2(b - largest);
-    const float total =
-        WarpSum((lane < count ? weight_a * partials.total[first + lane] : 0.0f) +
-                (lane + 32 < count ? weight_b * partials.total[first + lane + 32] : 0.0f));
-    weights[head][lane] = weight_a / total;
-    weights[head][lane + 32] = weight_b / total;
+    float largest[2], total[2];
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const int split = lane + 32 * i;
+      largest[i] = split < count ? partials.largest[first + split] : -INFINITY;
+      total[i] = split < count ? partials.total[first + split] : 0.0f;
+    }
+    const float most = WarpMax(fmaxf(largest[0], largest[1]));
+    const float shares[] = {FastExp2(largest[0] - most), FastExp2(largest[1] - most)};
+    const float all = WarpSum(shares[0] * total[0] + shares[1] * total[1]);
+#pragma unroll
+    for (int i = 0; i < 2; ++i) weights[head][lane + 32 * i] = shares[i] / all;
   }
   __syncthreads();
-  for (int i = thread; i < group * kHead / 4; i += kThreads) {
-    const int head = 4 * i / kHead, dim = 4 * i % kHead;
-    const float* values = partials.values + partials.Index(row, first_head + head, 0) * kHead + dim;
-    float sums[4] = {};
-#pragma unroll 16
-    for (int split = 0; split < count; ++split) {
-      const float4 four = *reinterpret_cast<const float4*>(values + split * kHead);
-      const float weight = weights[head][split];
-      sums[0] += weight * four.x, sums[1] += weight * four.y;
-      sums[2] += weight * four.z, sums[3] += weight * four.w;
-    }
-    Y* to = y.At(row, static_cast<int64_t>(first_head) * kHead + 4 * i);
+  if (!has_head) return;
+  float sums[kOwn] = {};
+  const auto add = [&](float weight, const float4& four) {
+    sums[0] += weight * four.x, sums[1] += weight * four.y;
+    sums[2] += weight * four.z, sums[3] += weight * four.w;
+  };
 #pragma unroll
-    for (int j = 0; j < 4; ++j) to[j] = FromFloat<Y>(sums[j]);
-  }
+  for (int split = 0; split < kFirst; ++split)
+    if (split < count) add(weights[own_head][split], first_values[split]);
+#pragma unroll 16
+  for (int split = kFirst; split < count; ++split)
+    add(weights[own_head][split], *reinterpret_cast<const float4*>(values + split * kHead));
+  Y* to = y.At(row, static_cast<int64_t>(first_head + own_head) * kHead + dim);
+#pragma unroll
+  for (int i = 0; i < kOwn; ++i) to[i] = FromFloat<Y>(sums[i]);
 }
 
 // The block that is done last puts together what all found. Grid: splits, kv heads, rows.
@@ -235,33 +254,34 @@ __global__ void __launch_bounds__(kThreads)
   // Multiples of kKeys, so that what is taken together lies in one page.
   const int share = ((keys + partials.splits - 1) / partials.splits + kKeys - 1) / kKeys * kKeys;
   const int begin = split * share, end = begin + share < keys ? begin + share : keys;
+  int page = begin < end ? PageOf(tables, span, begin) : 0;
   WaitForEarlierKernels();
   if (begin >= end) return;
-  for (int i = thread; i < group * kHead; i += kThreads)
-    shared.queries[i / kHead][i % kHead] =
-        ToFloat(*q.At(row, static_cast<int64_t>(first_head) * kHead + i));
+  LoadQueries(shared, q.At(row, static_cast<int64_t>(first_head) * kHead), group);
   if (thread < kMaxGroup) {
     shared.largest[thread] = -INFINITY;
     shared.total[thread] = 0;
   }
 
-  Sums sums;
+  float result[kOwn] = {};
   for (int first = begin; first < end; first += kKeys) {
     const int count = end - first < kKeys ? end - first : kKeys;
-    const int page = PageOf(tables, span, first);
+    if (first != begin) page = PageOf(tables, span, first);
     const int place =
         (kv_head * static_cast<int>(kKvPageTokens) + first % static_cast<int>(kKvPageTokens)) *
         kHead;
+    if (first != begin) __syncthreads();  // results
     LoadKeys(shared, cache.KeyPage(page) + place, cache.ValuePage(page) + place, count);
     __syncthreads();
-    ScoreKeys(shared, count, group, scale);
+    ScoreKeys(shared);
     __syncthreads();
-    WeighKeys(shared, group);
+    WeighKeys(shared, count, scale);
     __syncthreads();
-    sums.Add(shared, group);
+    WeighValues(shared);
     __syncthreads();
+    AddResults(shared, result);
   }
-  StorePartials(shared, sums, partials, row, first_head, split, group);
+  StorePartials(shared, result, partials, row, first_head, split, group);
 
   __threadfence();
   __syncthreads();
@@ -286,9 +306,9 @@ bool DecodeTakes(const Tensor& q, const KvLayer& cache, const StepTables& tables
 
 void AttendDecode(CudaContext& context, DeviceBuffer& counters, const Tensor& y, const Tensor& q,
                   const KvLayer& cache, const StepTables& tables) {
-  constexpr int64_t kBlocks = 256;  // about two a multiprocessor on large cards
   const int64_t heads = q.cols / kHead, rows = tables.span_count;
-  const int64_t splits = std::clamp<int64_t>(kBlocks / (cache.kv_heads * rows), 1, kMaxSplits);
+  const int64_t splits =
+      std::clamp<int64_t>(context.multiprocessors() / (cache.kv_heads * rows), 1, kMaxSplits);
   const int64_t count = rows * heads * splits;
   const size_t counter_bytes = static_cast<size_t>(tables.rows * cache.kv_heads) * sizeof(int);
   if (counters.bytes() < counter_bytes) {

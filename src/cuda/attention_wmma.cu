@@ -37,18 +37,38 @@ struct Shared {
   float factors[kWarps][kSide];  // by which a row's sums shrink
 };
 
-// 64 rows of a head into shared memory, zeros behind `count` rows and `head_dim` columns.
+// kKeys rows of a head on their way into shared memory, zeros behind `count` rows and `head_dim`
+// columns: fetched while the warps multiply others.
 template <int kHead>
-__device__ void LoadTile(__half* to, const __half* from, int64_t stride, int count, int head_dim) {
-  constexpr int kChunks = kHead / 8;
-  for (int i = static_cast<int>(threadIdx.x); i < kKeys * kChunks; i += kThreads) {
-    const int row = i / kChunks, column = i % kChunks * 8;
-    uint4 values = make_uint4(0, 0, 0, 0);
-    if (row < count && column < head_dim)
-      values = *reinterpret_cast<const uint4*>(from + row * stride + column);
-    *reinterpret_cast<uint4*>(to + row * Shared<kHead>::kStride + column) = values;
+class TileOnItsWay {
+ public:
+  __device__ __forceinline__ void Fetch(const __half* from, int64_t stride, int count,
+                                        int head_dim) {
+#pragma unroll
+    for (int turn = 0; turn < kTurns; ++turn) {
+      const int row = Index(turn) / kChunks, column = Index(turn) % kChunks * 8;
+      values_[turn] = make_uint4(0, 0, 0, 0);
+      if (row < count && column < head_dim && row < kKeys)
+        values_[turn] = *reinterpret_cast<const uint4*>(from + row * stride + column);
+    }
   }
-}
+  __device__ __forceinline__ void Store(__half* to) const {
+#pragma unroll
+    for (int turn = 0; turn < kTurns; ++turn) {
+      const int row = Index(turn) / kChunks, column = Index(turn) % kChunks * 8;
+      if (row < kKeys)
+        *reinterpret_cast<uint4*>(to + row * Shared<kHead>::kStride + column) = values_[turn];
+    }
+  }
+
+ private:
+  static constexpr int kChunks = kHead / 8;
+  static constexpr int kTurns = (kKeys * kChunks + kThreads - 1) / kThreads;
+
+  __device__ static int Index(int turn) { return static_cast<int>(threadIdx.x) + turn * kThreads; }
+
+  uint4 values_[kTurns];
+};
 
 // A warp's 16 queries as fragments, through its part of the tiles' memory.
 template <int kHead, typename Block>
@@ -136,6 +156,43 @@ __device__ void StoreResult(const Sums (&sums)[kHead / kSide], float* staging, c
   }
 }
 
+// A warp's scores [kSide][kKeys].
+template <int kHead>
+__device__ __forceinline__ void ScoreKeys(float* scores, const Left (&queries)[kHead / kSide],
+                                          const __half* keys) {
+  constexpr int kStride = Shared<kHead>::kStride;
+#pragma unroll
+  for (int key = 0; key < kKeys; key += kSide) {
+    Sums dots;
+    wmma::fill_fragment(dots, 0.0f);
+#pragma unroll
+    for (int i = 0; i < kHead / kSide; ++i) {
+      RightTurned turned;
+      LoadShared(turned, keys + key * kStride + i * kSide, kStride);
+      wmma::mma_sync(dots, queries[i], turned, dots);
+    }
+    StoreShared(scores + key, dots, kScoreStride);
+  }
+  __syncwarp();
+}
+
+template <int kHead>
+__device__ __forceinline__ void WeighValues(Sums (&sums)[kHead / kSide], const __half* weights,
+                                            const __half* values) {
+  constexpr int kStride = Shared<kHead>::kStride;
+#pragma unroll
+  for (int key = 0; key < kKeys; key += kSide) {
+    Left left;
+    LoadShared(left, weights + key, kScoreStride);
+#pragma unroll
+    for (int i = 0; i < kHead / kSide; ++i) {
+      Right right;
+      LoadShared(right, values + key * kStride + i * kSide, kStride);
+      wmma::mma_sync(sums[i], left, right, sums[i]);
+    }
+  }
+}
+
 template <int kHead, typename Problem>
 __global__ void __launch_bounds__(kThreads) AttendWmmaKernel(Problem problem, float scale) {
   constexpr int kStride = Shared<kHead>::kStride, kParts = kHead / kSide;
@@ -162,48 +219,39 @@ __global__ void __launch_bounds__(kThreads) AttendWmmaKernel(Problem problem, fl
   RowState state;
   const int row = first_row + lane / 2;
   const int limit = row < block.rows ? block.Limit(row) : block.keys;
+  TileOnItsWay<kHead> coming;
+  KeyTile tile = block.Tile(0);
+  coming.Fetch(tile.k, tile.stride, block.keys, block.head_dim());
+  __syncthreads();  // the queries have left the keys' memory
+  coming.Store(shared.keys);
+  __syncthreads();
   for (int first = 0; first < block.keys; first += kKeys) {
+    coming.Fetch(tile.v, tile.stride, block.keys - first, block.head_dim());
+    if (!idle) ScoreKeys<kHead>(scores, queries, shared.keys);
+    coming.Store(shared.values);
     __syncthreads();
-    const KeyTile tile = block.Tile(first);
-    LoadTile<kHead>(shared.keys, tile.k, tile.stride, block.keys - first, block.head_dim());
-    LoadTile<kHead>(shared.values, tile.v, tile.stride, block.keys - first, block.head_dim());
+    const int next = first + kKeys;
+    if (next < block.keys) {
+      tile = block.Tile(next);
+      coming.Fetch(tile.k, tile.stride, block.keys - next, block.head_dim());
+    }
+    if (!idle) {
+      const float factor = Soften(scores, limit - first, scale, state);
+      if (__any_sync(0xFFFFFFFFu, factor != 1.0f) != 0) {
+        if (lane % 2 == 0) shared.factors[warp][lane / 2] = factor;
+        __syncwarp();
+#pragma unroll
+        for (int e = 0; e < Sums::num_elements; ++e) {
+          const float shrink = shared.factors[warp][static_cast<int>(rows.x[e])];
+#pragma unroll
+          for (int i = 0; i < kParts; ++i) sums[i].x[e] *= shrink;
+        }
+      }
+      __syncwarp();  // the weights are there
+      WeighValues<kHead>(sums, reinterpret_cast<const __half*>(scores), shared.values);
+    }
+    if (next < block.keys) coming.Store(shared.keys);
     __syncthreads();
-    if (idle) continue;
-#pragma unroll
-    for (int key = 0; key < kKeys; key += kSide) {
-      Sums dots;
-      wmma::fill_fragment(dots, 0.0f);
-#pragma unroll
-      for (int i = 0; i < kParts; ++i) {
-        RightTurned turned;
-        LoadShared(turned, shared.keys + key * kStride + i * kSide, kStride);
-        wmma::mma_sync(dots, queries[i], turned, dots);
-      }
-      StoreShared(scores + key, dots, kScoreStride);
-    }
-    __syncwarp();
-    const float factor = Soften(scores, limit - first, scale, state);
-    if (lane % 2 == 0) shared.factors[warp][lane / 2] = factor;
-    __syncwarp();
-#pragma unroll
-    for (int e = 0; e < Sums::num_elements; ++e) {
-      const float shrink = shared.factors[warp][static_cast<int>(rows.x[e])];
-#pragma unroll
-      for (int i = 0; i < kParts; ++i) sums[i].x[e] *= shrink;
-    }
-    const auto* weights = reinterpret_cast<const __half*>(scores);
-#pragma unroll
-    for (int key = 0; key < kKeys; key += kSide) {
-      Left left;
-      LoadShared(left, weights + key, kScoreStride);
-#pragma unroll
-      for (int i = 0; i < kParts; ++i) {
-        Right right;
-        LoadShared(right, shared.values + key * kStride + i * kSide, kStride);
-        wmma::mma_sync(sums[i], left, right, sums[i]);
-      }
-    }
-    __syncwarp();  // the weights' memory becomes the next scores'
   }
   if (!idle) StoreResult<kHead>(sums, scores, block, first_row, state);
 }

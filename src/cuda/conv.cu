@@ -79,16 +79,18 @@ __global__ void ActivateKernel(__half* values, View<const float> x, const float*
   StoreValues<kEight>(values + index * kEight, eight);
 }
 
-// One warp a value of the result: for channels of any number.
+// One thread a value of the result: for few channels, of any number.
 __global__ void ConvKernel(View<float> y, View<const float> x, const __half* __restrict__ weight,
                            const float* __restrict__ bias, View<const float> factors,
-                           DeviceGeometry geometry, int channels, int out, bool add) {
-  const int channel = static_cast<int>((blockIdx.x * blockDim.x + threadIdx.x) / 32);
-  if (channel >= out) return;  // the whole warp
-  const int64_t pixel = static_cast<int64_t>(blockIdx.z) * gridDim.y + blockIdx.y;
+                           DeviceGeometry geometry, int channels, int out, int64_t total,
+                           bool add) {
+  const int64_t index = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (index >= total) return;
+  const auto channel = static_cast<int>(index % out);
+  const int64_t pixel = index / out;
   const int row = geometry.first_output + static_cast<int>(pixel / geometry.output_width);
-  const int column = static_cast<int>(pixel % geometry.output_width);
-  float sum = 0;
+  const auto column = static_cast<int>(pixel % geometry.output_width);
+  float sum = bias != nullptr ? bias[channel] : 0.0f;
   for (int tap = 0; tap < 9; ++tap) {
     const int from_row = InputOf(geometry.sampling, row, tap / 3, geometry.height);
     const int from_column = InputOf(geometry.sampling, column, tap % 3, geometry.width);
@@ -96,7 +98,7 @@ __global__ void ConvKernel(View<float> y, View<const float> x, const __half* __r
     const float* from = x.At(
         static_cast<int64_t>(from_row - geometry.first_input) * geometry.width + from_column, 0);
     const __half* weights = weight + (static_cast<int64_t>(channel) * 9 + tap) * channels;
-    for (int i = static_cast<int>(threadIdx.x % 32); i < channels; i += 32) {
+    for (int i = 0; i < channels; ++i) {
       float value = from[i];
       if (factors.data != nullptr) {
         value = value * *factors.At(0, i) + *factors.At(1, i);
@@ -105,9 +107,6 @@ __global__ void ConvKernel(View<float> y, View<const float> x, const __half* __r
       sum += __half2float(weights[i]) * value;
     }
   }
-  sum = WarpSum(sum);
-  if (threadIdx.x % 32 != 0) return;
-  if (bias != nullptr) sum += bias[channel];
   float* to = y.At(pixel, channel);
   *to = add ? *to + sum : sum;
 }
@@ -159,14 +158,14 @@ void CudaConv::Run(const Tensor& y, const Tensor& x, const Weight& weight,
   if (x.cols % 8 == 0 && InEights(x) && HasSource(weight))
     return RunBands(y, x, weight, geometry, factors, add);
   const bool has_factors = factors.rows > 0;
-  constexpr unsigned kThreads = 128, kWarps = kThreads / 32;
-  const auto width = geometry.OutputWidth();
-  const dim3 grid((static_cast<unsigned>(y.cols) + kWarps - 1) / kWarps,
-                  static_cast<unsigned>(width), static_cast<unsigned>(y.rows / width));
-  Launch(context_.stream(), {grid, dim3(kThreads)}, ConvKernel, ViewOf<float>(y),
-         ViewOf<const float>(x), static_cast<const __half*>(weight.data), weight.bias,
-         has_factors ? ViewOf<const float>(factors) : View<const float>{nullptr, 0},
-         DeviceGeometryOf(geometry), static_cast<int>(x.cols), static_cast<int>(y.cols), add);
+  constexpr int64_t kThreads = 256;
+  const int64_t total = y.rows * y.cols;
+  Launch(
+      context_.stream(),
+      {dim3(static_cast<unsigned>((total + kThreads - 1) / kThreads)), dim3(kThreads)}, ConvKernel,
+      ViewOf<float>(y), ViewOf<const float>(x), static_cast<const __half*>(weight.data),
+      weight.bias, has_factors ? ViewOf<const float>(factors) : View<const float>{nullptr, 0},
+      DeviceGeometryOf(geometry), static_cast<int>(x.cols), static_cast<int>(y.cols), total, add);
 }
 
 }  // namespace bagel

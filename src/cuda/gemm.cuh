@@ -99,7 +99,12 @@ class TilePieces {
 
   __device__ static int Index(int i) { return static_cast<int>(threadIdx.x) + i * Shape::kThreads; }
   __device__ static bool Has(int i) { return kAll % Shape::kThreads == 0 || Index(i) < kAll; }
-  __device__ static int Row(int i) { return Index(i) / kOfRow; }
+  // Of eight rows the first is followed by the fifth, and so on: where eight threads store two
+  // rows' 64 bytes each, these lie on different banks.
+  __device__ static int Row(int i) {
+    const int row = Index(i) / kOfRow;
+    return row / 8 * 8 + row % 2 * 4 + row % 8 / 2;
+  }
   __device__ static int Column(int i) { return Index(i) % kOfRow * Source::kPiece; }
 
   typename Source::Raw raws_[kCount];
@@ -108,24 +113,22 @@ class TilePieces {
 template <typename Shape>
 using WarpSums = Sums[Shape::kWarpRows / kSide][Shape::kWarpCols / kSide];
 
+// kSide of k.
 template <typename Shape>
 __device__ __forceinline__ void MultiplyTiles(WarpSums<Shape>& sums, const __half* a,
                                               const __half* b) {
   constexpr int kStride = Shape::kStride;
+  RightFragment right[Shape::kWarpCols / kSide];
 #pragma unroll
-  for (int k = 0; k < Shape::kDepth; k += kSide) {
-    RightFragment right[Shape::kWarpCols / kSide];
+  for (int n = 0; n < Shape::kWarpCols / kSide; ++n)
+    LoadShared(right[n], b + n * kSide * kStride, kStride);
+#pragma unroll
+  for (int m = 0; m < Shape::kWarpRows / kSide; ++m) {
+    LeftFragment left;
+    LoadShared(left, a + m * kSide * kStride, kStride);
 #pragma unroll
     for (int n = 0; n < Shape::kWarpCols / kSide; ++n)
-      LoadShared(right[n], b + n * kSide * kStride + k, kStride);
-#pragma unroll
-    for (int m = 0; m < Shape::kWarpRows / kSide; ++m) {
-      LeftFragment left;
-      LoadShared(left, a + m * kSide * kStride + k, kStride);
-#pragma unroll
-      for (int n = 0; n < Shape::kWarpCols / kSide; ++n)
-        wmma::mma_sync(sums[m][n], left, right[n], sums[m][n]);
-    }
+      wmma::mma_sync(sums[m][n], left, right[n], sums[m][n]);
   }
 }
 
@@ -203,18 +206,30 @@ __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocks)
   a.Store(a_source, shared.a[0]);
   b.Store(b_source, shared.b[0]);
   __syncthreads();
+  const auto fetch = [&](int k) {
+    if (k >= end) return;
+    a.Fetch(a_source, first.x, k);
+    b.Fetch(b_source, first.y, k);
+  };
+  fetch(begin + Shape::kDepth);
+  // Half of the warps store the next tiles before they multiply, the others in between: so some
+  // multiply at any time.
+  const bool stores_first = warp >= Shape::kThreads / 64;
   int stage = 0;
   for (int k = begin; k < end; k += Shape::kDepth) {
-    const bool more = k + Shape::kDepth < end;
-    if (more) {
-      a.Fetch(a_source, first.x, k + Shape::kDepth);
-      b.Fetch(b_source, first.y, k + Shape::kDepth);
-    }
-    MultiplyTiles<Shape>(sums, shared.a[stage] + warp_row * Shape::kStride,
-                         shared.b[stage] + warp_col * Shape::kStride);
-    if (more) {
+    const auto store = [&] {
+      if (k + Shape::kDepth >= end) return;
       a.Store(a_source, shared.a[1 - stage]);
       b.Store(b_source, shared.b[1 - stage]);
+      fetch(k + 2 * Shape::kDepth);
+    };
+    const __half* a_tile = shared.a[stage] + warp_row * Shape::kStride;
+    const __half* b_tile = shared.b[stage] + warp_col * Shape::kStride;
+    if (stores_first) store();
+#pragma unroll
+    for (int slice = 0; slice < Shape::kDepth; slice += kSide) {
+      MultiplyTiles<Shape>(sums, a_tile + slice, b_tile + slice);
+      if (slice == 0 && !stores_first) store();
     }
     __syncthreads();
     stage = 1 - stage;

@@ -9,9 +9,9 @@ namespace bagel {
 namespace gemv {
 namespace {
 
-// Sets the height of tiles, how many a block makes at once, and how many warps share one: what a
-// warp multiplies in all its turns and what a multiprocessor reads are added, each as the steps of
-// a warp that takes whole tiles, and the least of these sums is taken.
+// Sets the height of tiles, how many a block makes at once, and how many warps share one. Any of
+// three may be what takes the time: the steps of a warp one after the other, those of all warps
+// through the multiprocessor, and what it reads. The least sum of them is taken.
 template <typename Format>
 void Divide(Problem<Format>& problem, int warps, int blocks) {
   const int steps = problem.in / Format::kStepColumns;
@@ -27,10 +27,11 @@ void Divide(Problem<Format>& problem, int warps, int blocks) {
     for (int parts = pair; parts <= warps; parts += pair) {
       const int split = warps / parts, units = (tiles + parts - 1) / parts;
       const int turns = (units + blocks - 1) / blocks;
-      const auto multiplied = static_cast<float>(turns * ((steps + split - 1) / split + 1));
-      const float read =
-          static_cast<float>(turns * parts * tile * steps) / static_cast<float>(kTile * warps);
-      const float cost = multiplied + read;
+      const int all = turns * parts * steps;
+      const auto in_turn = static_cast<float>(turns * ((steps + split - 1) / split + 1));
+      const auto multiplied = static_cast<float>(all) / static_cast<float>(warps);
+      const float read = multiplied * static_cast<float>(tile) / kTile;
+      const float cost = in_turn + multiplied + read;
       if (least > 0 && cost >= least) continue;
       least = cost;
       problem.tile = tile;
@@ -80,45 +81,53 @@ size_t MostShared(const CudaContext& context) {
   return context.most_shared() - kStatic;
 }
 
-// A block of many warps with many steps on their way where there is room for it.
-template <typename Format, bool kStreamed>
-using ManySums = TensorCoreSums<Format, kStreamed, 3>;
-template <typename Format, bool kStreamed>
-using FewSums = TensorCoreSums<Format, kStreamed, 3>;
-inline constexpr int kManyWarps = 16, kFewWarps = 8;
+inline constexpr int kManyWarps = 18, kSomeWarps = 16, kFewWarps = 8;
+
+// Launches where the block's memory is there; returns whether it was.
+template <typename Format, typename Sums, int kWarps, bool kStreamed>
+bool LaunchIfFits(const CudaContext& context, const Problem<Format>& problem) {
+  const size_t shared = kStreamed ? FixedShared<Sums, kWarps>(problem.rows)
+                                  : SharedOf<Format, Sums, kWarps>(problem.rows, problem.in);
+  if (shared > MostShared<Format>(context)) return false;
+  LaunchGemv<Format, Sums, kWarps, kStreamed>(context, problem, shared);
+  return true;
+}
 
 template <typename Format>
 void LaunchTensorCores(const CudaContext& context, const Problem<Format>& problem) {
-  const size_t most = MostShared<Format>(context);
-  const int64_t rows = problem.rows, in = problem.in;
-  using Many = ManySums<Format, false>;
-  using Few = FewSums<Format, false>;
-  using Streamed = FewSums<Format, true>;
-  if (const size_t shared = SharedOf<Format, Many, kManyWarps>(rows, in); shared <= most)
-    return LaunchGemv<Format, Many, kManyWarps, false>(context, problem, shared);
-  if (const size_t shared = SharedOf<Format, Few, kFewWarps>(rows, in); shared <= most)
-    return LaunchGemv<Format, Few, kFewWarps, false>(context, problem, shared);
-  LaunchGemv<Format, Streamed, kFewWarps, true>(context, problem,
-                                                FixedShared<Streamed, kFewWarps>(problem.rows));
+  using Sums = TensorCoreSums<Format, false>;
+  using Streamed = TensorCoreSums<Format, true>;
+  const bool launched = LaunchIfFits<Format, Sums, kManyWarps, false>(context, problem) ||
+                        LaunchIfFits<Format, Sums, kSomeWarps, false>(context, problem) ||
+                        LaunchIfFits<Format, Sums, kFewWarps, false>(context, problem) ||
+                        LaunchIfFits<Format, Streamed, kSomeWarps, true>(context, problem) ||
+                        LaunchIfFits<Format, Streamed, kFewWarps, true>(context, problem);
+  CHECK(launched);
 }
+
+// One row is not worth them: multiply-adds alone keep up with the memory.
+bool TakesTensorCores(const CudaContext& context, int64_t rows) {
+  return context.HasMma() && rows > 1;
+}
+
+// So many warps as have registers for the sums.
+template <int kRows>
+inline constexpr int kWarpsOf = kRows == 1 ? kManyWarps : kSomeWarps;
 
 template <typename Format, int kRows>
 void LaunchMultiplyAdds(const CudaContext& context, const Problem<Format>& problem) {
   using Sums = MultiplyAddSums<Format, false, kRows>;
   using Streamed = MultiplyAddSums<Format, true, kRows>;
-  const size_t shared = SharedOf<Format, Sums, kManyWarps>(kRows, problem.in);
-  if (shared <= MostShared<Format>(context))
-    LaunchGemv<Format, Sums, kManyWarps, false>(context, problem, shared);
-  else
-    LaunchGemv<Format, Streamed, kManyWarps, true>(context, problem,
-                                                   FixedShared<Streamed, kManyWarps>(kRows));
+  const bool launched = LaunchIfFits<Format, Sums, kWarpsOf<kRows>, false>(context, problem) ||
+                        LaunchIfFits<Format, Streamed, kWarpsOf<kRows>, true>(context, problem);
+  CHECK(launched);
 }
 
 // Runs a problem of at most kColumns rows, as many at a time as its kernels take.
 template <typename Format>
 void RunRows(const CudaContext& context, Problem<Format> problem) {
   problem.stride = static_cast<int>(BytesOfRow<Format>(problem.in) / sizeof(__half));
-  if (context.HasMma()) return LaunchTensorCores(context, problem);
+  if (TakesTensorCores(context, problem.rows)) return LaunchTensorCores(context, problem);
   for (int first = 0; first < problem.rows;) {
     const int left = problem.rows - first, rows = left >= 4 ? 4 : left >= 2 ? 2 : 1;
     const Problem<Format> part = RowsOf(problem, first, rows);
@@ -190,8 +199,9 @@ bool NormGemvTakes(const CudaContext& context, const Tensor& x,
     using Format = decltype(chunks);
     constexpr int64_t kRowsAlone = 4;  // that multiply-adds take at a time
     const size_t shared =
-        context.HasMma()
-            ? gemv::SharedOf<Format, gemv::FewSums<Format, false>, gemv::kFewWarps>(x.rows, x.cols)
+        gemv::TakesTensorCores(context, x.rows)
+            ? gemv::SharedOf<Format, gemv::TensorCoreSums<Format, false>, gemv::kFewWarps>(x.rows,
+                                                                                           x.cols)
             : gemv::SharedOf<Format, gemv::MultiplyAddSums<Format, false, 1>, gemv::kManyWarps>(
                   std::min(x.rows, kRowsAlone), x.cols);
     fits = shared <= gemv::MostShared<Format>(context);

@@ -6,46 +6,69 @@
 
 namespace bagel::gemv {
 
-// x into shared memory.
+// A row of x on its way into shared memory, or of the residual stream, which is normed there.
 template <typename Format, int kThreads>
-__device__ __forceinline__ void StageRows(__half* staged, const Problem<Format>& problem) {
-#pragma unroll 1
-  for (int row = 0; row < problem.rows; ++row) {
-    auto* to = reinterpret_cast<uint4*>(staged + row * problem.stride);
-#pragma unroll 2
-    for (int group = static_cast<int>(threadIdx.x); group < problem.in / 8; group += kThreads)
-      to[PlaceOf<Format>(group)] = *reinterpret_cast<const uint4*>(problem.x.At(row, 8 * group));
+class StagedRow {
+ public:
+  __device__ __forceinline__ StagedRow(const Problem<Format>& problem, int row)
+      : problem_(problem), row_(row) {
+    if (problem.norm != nullptr) {
+#pragma unroll
+      for (int i = 0; i < kGroups; ++i) {
+        const int column = Column(i);
+        if (column >= problem.in) continue;
+        LoadValues<8>(problem.hidden.At(row, column), values_[i]);
+        LoadValues<8>(problem.norm + column, weights_[i]);
+      }
+      return;
+    }
+#pragma unroll
+    for (int i = 0; i < kGroups; ++i)
+      if (Column(i) < problem.in) plain_[i] = Load(Column(i));
   }
-}
 
-// RmsNorm of the residual stream's rows instead.
-template <typename Format, int kThreads>
-__device__ __forceinline__ void StageNormedRows(__half* staged, const Problem<Format>& problem) {
-  constexpr int kGroups = (kMostNormColumns / 8 + kThreads - 1) / kThreads;  // of a thread
-  const int thread = static_cast<int>(threadIdx.x);
-#pragma unroll 1
-  for (int row = 0; row < problem.rows; ++row) {
-    float values[kGroups][8] = {}, sum = 0;
+  __device__ __forceinline__ void Store(__half* to) {
+    if (problem_.norm == nullptr) {
 #pragma unroll
-    for (int i = 0; i < kGroups; ++i) {
-      const int column = 8 * (thread + i * kThreads);
-      if (column < problem.in) LoadValues<8>(problem.hidden.At(row, column), values[i]);
-#pragma unroll
-      for (const float value : values[i]) sum += value * value;
+      for (int i = 0; i < kGroups; ++i)
+        if (Column(i) < problem_.in) *Place(to, Column(i)) = plain_[i];
+#pragma unroll 2
+      for (int column = Column(kGroups); column < problem_.in; column += 8 * kThreads)
+        *Place(to, column) = Load(column);
+      return;
     }
-    const float scale = 1.0f / sqrtf(BlockSum(sum) / static_cast<float>(problem.in) + problem.eps);
+    float sum = 0;
+#pragma unroll
+    for (int i = 0; i < kGroups; ++i)
+#pragma unroll
+      for (const float value : values_[i]) sum += value * value;
+    const float scale =
+        1.0f / sqrtf(BlockSum(sum) / static_cast<float>(problem_.in) + problem_.eps);
 #pragma unroll
     for (int i = 0; i < kGroups; ++i) {
-      const int group = thread + i * kThreads;
-      if (8 * group >= problem.in) continue;
-      float weights[8];
-      LoadValues<8>(problem.norm + 8 * group, weights);
+      if (Column(i) >= problem_.in) continue;
 #pragma unroll
-      for (int j = 0; j < 8; ++j) weights[j] *= values[i][j] * scale;
-      StoreValues<8>(staged + row * problem.stride + 8 * PlaceOf<Format>(group), weights);
+      for (int j = 0; j < 8; ++j) values_[i][j] *= scale * weights_[i][j];
+      StoreValues<8>(reinterpret_cast<__half*>(Place(to, Column(i))), values_[i]);
     }
   }
-}
+
+ private:
+  static constexpr int kGroups = (kMostNormColumns / 8 + kThreads - 1) / kThreads;
+
+  __device__ static int Column(int i) { return 8 * (static_cast<int>(threadIdx.x) + i * kThreads); }
+  __device__ static uint4* Place(__half* to, int column) {
+    return reinterpret_cast<uint4*>(to) + PlaceOf<Format>(column / 8);
+  }
+  __device__ uint4 Load(int column) const {
+    return *reinterpret_cast<const uint4*>(problem_.x.At(row_, column));
+  }
+
+  const Problem<Format>& problem_;
+  int row_;
+  float values_[kGroups][8] = {}, weights_[kGroups][8];
+  uint4 plain_[kGroups];
+};
 
 __device__ __forceinline__ void StoreValue(void* y, int64_t index, bool half, bool add,
                                            float value) {
@@ -104,15 +127,19 @@ __device__ __forceinline__ void MultiplyRows(const Problem<Format>& problem) {
   const int begin = idle ? 0 : steps * share / problem.split;
   const int end = idle ? 0 : steps * (share + 1) / problem.split;
 
+  const float level = problem.matrices[0].weight.Level() * Sums::kTableScale;
   Stages stages(memory + warp * Stages::kWarpBytes, problem, part, begin, end);
-  problem.matrices[0].weight.MakeTable(table, Sums::kTableScale);
   LetLaterKernelsStart();
   WaitForEarlierKernels();
-  if constexpr (!kStreamed) {
-    if (problem.norm != nullptr)
-      StageNormedRows<Format, kThreads>(staged, problem);
-    else
-      StageRows<Format, kThreads>(staged, problem);
+  if constexpr (kStreamed) {
+    Format::MakeTable(table, level);
+  } else {
+    StagedRow<Format, kThreads> first(problem, 0);
+    Format::MakeTable(table, level);
+    first.Store(staged);
+#pragma unroll 1
+    for (int row = 1; row < problem.rows; ++row)
+      StagedRow<Format, kThreads>(problem, row).Store(staged + row * problem.stride);
   }
   __syncthreads();
 

@@ -22,6 +22,7 @@ inline constexpr int kTile = 16;                              // outputs, at mos
 inline constexpr int kColumns = static_cast<int>(kGemvRows);  // rows of x
 inline constexpr int kMostMatrices = 3;
 inline constexpr int kMostNormColumns = 4096;
+inline constexpr int kStages = 2;                    // steps of a warp on their way
 inline constexpr int kLaneRows = 2;                  // of a tile, eight apart
 inline constexpr int kChunkBytes = 16, kChunks = 2;  // of a lane in a step, in each of its rows
 

@@ -74,7 +74,7 @@ class Walk {
 // The steps on their way, copied by the card behind the lane's back: each lane reads what it asked
 // for itself. In registers a wait for the oldest of them would be one for all, since the card
 // counts only a few groups of loads apart, and tables in shared memory take some.
-template <typename Format, int kStages>
+template <typename Format>
 class AsyncStages {
  public:
   // Of a warp, for one step.
@@ -145,12 +145,12 @@ class DirectStages {
  private:
   __device__ __forceinline__ Stage<Format> Load() {
     Stage<Format> stage{};
-    walk_.Next([&](int row, const char* data, const typename Format::Scales* scales, bool valid) {
+    // Rows that are not there repeat others, and nobody looks at their sums.
+    walk_.Next([&](int row, const char* data, const typename Format::Scales* scales, bool) {
 #pragma unroll
       for (int i = 0; i < kChunks; ++i)
-        if (valid) stage.bits[row][i] = LoadStreamed(data + i * 4 * kChunkBytes);
-      if constexpr (Format::kHasScales)
-        if (valid) stage.scales[row] = LoadNow(scales);
+        stage.bits[row][i] = LoadStreamed(data + i * 4 * kChunkBytes);
+      if constexpr (Format::kHasScales) stage.scales[row] = LoadNow(scales);
     });
     return stage;
   }

@@ -38,13 +38,13 @@ struct LaneInput {
 };
 
 // Sums of a lane on the tensor cores: of outputs l / 4 and l / 4 + 8 rows 2 (l % 4) and the next of
-// x. Two of them, since a product waits for the one before.
-template <typename Format, bool kStreamed, int kStages>
+// x. Four of them, since a product waits for the one before.
+template <typename Format, bool kStreamed>
 struct TensorCoreSums {
   static constexpr bool kTensorCores = true;
   static constexpr float kTableScale = 1;
-  using Stages = AsyncStages<Format, kStages>;
-  float sums[2][4] = {};
+  using Stages = AsyncStages<Format>;
+  float sums[4][4] = {};
 
   __device__ __forceinline__ void Add(const Stage<Format>& stage,
                                       const LaneInput<Format, kStreamed>& x, int step, int rows,
@@ -71,7 +71,8 @@ struct TensorCoreSums {
             if constexpr (Format::kHasScales) halves = __hmul2(halves, scales[j % 2]);
             left[j] = *reinterpret_cast<const unsigned*>(&halves);
           }
-          MultiplyAdd16816(sums[pair / 2], left, WordOf(words, pair), WordOf(words, pair + 1));
+          MultiplyAdd16816(sums[i % 2 * 2 + pair / 2], left, WordOf(words, pair),
+                           WordOf(words, pair + 1));
         }
       }
     }
@@ -83,7 +84,9 @@ struct TensorCoreSums {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int row = lane % 4 * 2 + i % 2;
-      if (row < rows) to[row * kTile + lane / 4 + i / 2 * 8] = sums[0][i] + sums[1][i];
+      if (row < rows)
+        to[row * kTile + lane / 4 + i / 2 * 8] =
+            sums[0][i] + sums[1][i] + (sums[2][i] + sums[3][i]);
     }
   }
 };

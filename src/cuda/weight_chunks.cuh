@@ -23,7 +23,7 @@ __device__ inline __half2 AsHalves(unsigned word) {
 inline constexpr unsigned kTwice = 0x10001;
 
 // A format has: kValues in 16 bytes; kTableWords 32-bit words of shared memory for a table;
-// MakeTable, called by all threads of a block with what the levels are multiplied by; Halves,
+// MakeTable, called by all threads of a block with what Level gave them, times a factor; Halves,
 // values 2i and 2i + 1 without their scale, as f16; and Scales, those of kStepColumns columns of a
 // row, from which ScaleOf picks that of the 16 bytes which lane `quarter` of four has of half
 // `half` of these columns, twice. All are made of the same: data, scales, the levels of a code
@@ -38,7 +38,8 @@ struct F16Chunks {
   const float* map;
   int in;
 
-  __device__ void MakeTable(unsigned*, float) const {}
+  __device__ float Level() const { return 0; }
+  __device__ static void MakeTable(unsigned*, float) {}
   __device__ static __half2 Halves(const uint4& bits, int i, const unsigned*) {
     return AsHalves(WordOf(bits, i));
   }
@@ -53,7 +54,8 @@ struct Int8Chunks {
   const float* map;
   int in;
 
-  __device__ void MakeTable(unsigned*, float) const {}
+  __device__ float Level() const { return 0; }
+  __device__ static void MakeTable(unsigned*, float) {}
   __device__ static float2 Pair(const uint4& bits, int i, const unsigned*) {
     const unsigned word = WordOf(bits, i / 2) >> (16 * (i % 2));
     return make_float2(static_cast<float>(static_cast<int8_t>(word)),
@@ -78,14 +80,16 @@ struct Nf4Chunks {
   const float* map;
   int in;
 
-  __device__ void MakeTable(unsigned* table, float factor) const {
-    const unsigned lane = threadIdx.x % 32, warps = blockDim.x / 32;
-    const float level = map[lane % 16] * factor;
-    for (unsigned byte = threadIdx.x / 32; byte < 256; byte += warps) {
+  __device__ float Level() const { return map[threadIdx.x % 16]; }
+  __device__ static void MakeTable(unsigned* table, float level) {
+    constexpr unsigned kOfByte = 32 / 4;  // of four lanes' copies
+    for (unsigned i = threadIdx.x; i < 256 * kOfByte; i += blockDim.x) {
+      const unsigned byte = i / kOfByte;
       const float high = __shfl_sync(0xFFFFFFFFu, level, static_cast<int>(byte >> 4));
       const float low = __shfl_sync(0xFFFFFFFFu, level, static_cast<int>(byte & 15u));
       const __half2 pair = __floats2half2_rn(high, low);
-      table[byte * 32 + lane] = *reinterpret_cast<const unsigned*>(&pair);
+      const unsigned word = *reinterpret_cast<const unsigned*>(&pair);
+      reinterpret_cast<uint4*>(table)[i] = make_uint4(word, word, word, word);
     }
   }
   __device__ static __half2 Halves(const uint4& bits, int i, const unsigned* table) {

@@ -107,6 +107,11 @@ T __shfl_sync(unsigned mask, T value, int lane, int width = 32) {
   const unsigned self = emulation::Self() % 32, size = static_cast<unsigned>(width);
   return emulation::Exchange(value, mask, self / size * size + static_cast<unsigned>(lane) % size);
 }
+inline int __any_sync(unsigned mask, int predicate) {
+  int any = predicate != 0;
+  for (int offset = 16; offset > 0; offset /= 2) any |= __shfl_xor_sync(mask, any, offset);
+  return any;
+}
 template <typename T>
 T __shfl_down_sync(unsigned mask, T value, unsigned offset, int width = 32) {
   const unsigned self = emulation::Self() % 32, size = static_cast<unsigned>(width);
