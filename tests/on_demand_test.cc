@@ -303,7 +303,8 @@ TEST_F(OnDemandGpuTest, ItsLayersLeaveTheMemoryToOthers) {
   const size_t layers = (always - on_demand) * LayerStream::kLayersOnDevice / 7;
   if (!Leave((always + on_demand + layers) / 2)) GTEST_SKIP() << "not emulated";
   EXPECT_NO_THROW(FreeWith(DrawingHalf::kOnDemand));
-  EXPECT_EQ(OutOfMemory([&] { FreeWith(DrawingHalf::kAlways); }).find("demo/model needs about "), 0);
+  EXPECT_EQ(OutOfMemory([&] { FreeWith(DrawingHalf::kAlways); }).find("demo/model needs about "),
+            0);
   Leave(on_demand + layers / 2);
   EXPECT_EQ(OutOfMemory([&] { FreeWith(DrawingHalf::kOnDemand); }).find("demo/model needs "), 0);
 }

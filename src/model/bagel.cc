@@ -178,7 +178,19 @@ size_t Bagel::WorkspaceBytes(const Ops& ops, const BagelConfig& config, int64_t 
   return MeasureWorkspace(ops, config, WeightShapes(config), max_rows);
 }
 
-Bagel::~Bagel() { ops_.Free(workspace_memory_); }
+Bagel::~Bagel() {
+  ops_.Free(workspace_memory_);
+  ops_.FreeHost(logits_.data());
+}
+
+std::span<float> Bagel::TakeLogits(size_t count) {
+  if (logits_.size() < count) {
+    ops_.FreeHost(logits_.data());
+    logits_ = {};
+    logits_ = {static_cast<float*>(ops_.AllocateHost(count * sizeof(float))), count};
+  }
+  return logits_.first(count);
+}
 
 void Bagel::GrowWorkspace(size_t bytes) {
   if (bytes <= workspace_bytes_) return;
@@ -216,6 +228,7 @@ std::span<const float> Bagel::Run(std::span<const StepInput> inputs, const KvPoo
     latents = latents || input.latents;
   }
   const StepPlan plan = PlanStep(inputs, pool.pages());
+  std::span<float> found;
   const auto body = [&](Ops& ops, Workspace& workspace) {
     ops.BeginStep(plan.step);
     const Tensor hidden =
@@ -228,8 +241,8 @@ std::span<const float> Bagel::Run(std::span<const StepInput> inputs, const KvPoo
     const Tensor logits = IsDecoding(inputs) && !ops.tracing()
                               ? ops.Replay({workspace_memory_, &pool, hidden.rows}, run)
                               : run();
-    logits_.resize(static_cast<size_t>(logits.rows * logits.cols));
-    ops.CopyToHost(logits_.data(), logits.data, logits_.size() * sizeof(float));
+    found = TakeLogits(static_cast<size_t>(logits.rows * logits.cols));
+    ops.CopyToHost(found.data(), logits.data, found.size_bytes());
   };
   if (latents) {
     drawing_layers_.Reserve();
@@ -240,7 +253,7 @@ std::span<const float> Bagel::Run(std::span<const StepInput> inputs, const KvPoo
   }
   for (const StepInput& input : inputs)
     input.context->Advance(input.rows(), input.image || input.latents ? 1 : input.rows());
-  return logits_;
+  return found;
 }
 
 std::span<const float> Bagel::Velocity(std::span<const StepInput> inputs, const KvPool& pool,

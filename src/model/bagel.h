@@ -83,6 +83,8 @@ class Bagel {
 
  private:
   void GrowWorkspace(size_t bytes);
+  // Host memory for as many, until the next call.
+  std::span<float> TakeLogits(size_t count);
   // Runs `body(ops, workspace)` once to measure it and once for good.
   template <typename Body>
   void RunInWorkspace(const Body& body);
@@ -95,7 +97,7 @@ class Bagel {
   size_t base_bytes_ = 0;  // of the workspace without drawing
   size_t workspace_bytes_ = 0;
   void* workspace_memory_ = nullptr;
-  std::vector<float> logits_;
+  std::span<float> logits_;  // Ops::AllocateHost's, where a device copies them to at once
   std::vector<float> velocities_;
 };
 

@@ -108,7 +108,8 @@ class Ops {
   virtual void CopyToHost(void* host, const void* device, size_t bytes) = 0;
   // Memory that does not overlap.
   virtual void CopyOnDevice(void* to, const void* from, size_t bytes);
-  // Host memory for CopyAside. Throws kOutOfMemory with the size.
+  // Host memory for CopyAside and for quick copies from the device. Throws kOutOfMemory with the
+  // size.
   virtual void* AllocateHost(size_t bytes);
   virtual void FreeHost(void* memory);
   // Copies memory of AllocateHost, which must stay as it is, to the device beside the ops that are
