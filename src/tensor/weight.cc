@@ -28,8 +28,10 @@ namespace {
 
 int64_t Nf4Bytes(const Weight& weight) {
   const int64_t count = weight.out * weight.in, blocks = Nf4Blocks(count);
-  const int64_t absmax = weight.nf4.codes ? blocks + 4 * Nf4NestedBlocks(blocks) : 4 * blocks;
-  return (count + 1) / 2 + absmax;
+  const int64_t magnitudes = weight.scales != nullptr      ? 2 * blocks
+                             : weight.nf4.codes != nullptr ? blocks + 4 * Nf4NestedBlocks(blocks)
+                                                           : 4 * blocks;
+  return (count + 1) / 2 + magnitudes;
 }
 
 // Calls visit(part, bytes) for every part of `weight` that is there, `part` being its pointer.
@@ -47,7 +49,9 @@ void ForEachPart(Weight& weight, const Visit& visit) {
     return;
   }
   const int64_t blocks = Nf4Blocks(count), nested = Nf4NestedBlocks(blocks);
+  constexpr int64_t kHalf = sizeof(uint16_t);
   call(weight.data, (count + 1) / 2);
+  call(weight.scales, kHalf * blocks);
   call(weight.nf4.map, kFloat * static_cast<int64_t>(Nf4Map().size()));
   call(weight.nf4.absmax, kFloat * blocks);
   call(weight.nf4.codes, blocks);

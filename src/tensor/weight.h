@@ -28,9 +28,11 @@ struct Weight {
   int64_t out = 0;
   int64_t in = 0;
   const void* data = nullptr;
-  const void* scales = nullptr;  // kInt8Block64: f16 [out, ceil(in / 64)]
-  const float* bias = nullptr;   // f32 [out], or null
-  Nf4Scales nf4 = {};            // kNf4
+  // kInt8Block64: f16 [out, ceil(in / 64)]. kNf4: f16 magnitudes [blocks] where a device keeps
+  // them so, with no others in `nf4`.
+  const void* scales = nullptr;
+  const float* bias = nullptr;  // f32 [out], or null
+  Nf4Scales nf4 = {};           // kNf4
 };
 
 // Bytes of one row's `data` and scales together, on average and rounded up, and of all rows.
