@@ -106,4 +106,9 @@ void ThreadPool::ParallelFor(int64_t tasks, const std::function<void(int64_t, in
   if (error_) std::rethrow_exception(error_);
 }
 
+void ParallelFor(ThreadPool* pool, int64_t tasks, const std::function<void(int64_t)>& body) {
+  if (pool) return pool->ParallelFor(tasks, [&](int64_t task, int) { body(task); });
+  for (int64_t task = 0; task < tasks; ++task) body(task);
+}
+
 }  // namespace bagel

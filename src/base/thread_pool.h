@@ -50,6 +50,9 @@ class ThreadPool {
   std::atomic<bool> stop_{false};
 };
 
+// The same loop on `pool`, or on the caller alone where that is null.
+void ParallelFor(ThreadPool* pool, int64_t tasks, const std::function<void(int64_t task)>& body);
+
 }  // namespace bagel
 
 #endif  // BAGEL_BASE_THREAD_POOL_H_

@@ -19,7 +19,7 @@ std::array<float, 256> NormalisedValues() {
 
 }  // namespace
 
-std::vector<float> PatchRows(const Picture& picture, int patch) {
+UninitialisedVector<float> PatchRows(const Picture& picture, int patch, ThreadPool* pool) {
   CHECK(patch > 0 && picture.width > 0 && picture.height > 0);
   CHECK(picture.width % patch == 0 && picture.height % patch == 0);
   const size_t side = static_cast<size_t>(patch);
@@ -29,16 +29,17 @@ std::vector<float> PatchRows(const Picture& picture, int patch) {
   const size_t grid_rows = static_cast<size_t>(picture.height) / side;
   const size_t grid_columns = static_cast<size_t>(picture.width) / side;
   static const std::array<float, 256> kNormalised = NormalisedValues();
-  std::vector<float> rows(picture.rgb.size());
-  float* out = rows.data();
-  for (size_t row = 0; row < grid_rows; ++row) {
+  UninitialisedVector<float> rows(picture.rgb.size());
+  ParallelFor(pool, static_cast<int64_t>(grid_rows), [&](int64_t task) {
+    const auto row = static_cast<size_t>(task);
+    float* out = rows.data() + row * side * row_bytes;
     for (size_t column = 0; column < grid_columns; ++column) {
       const uint8_t* in = picture.rgb.data() + row * side * row_bytes + column * patch_row_bytes;
       for (size_t y = 0; y < side; ++y, in += row_bytes) {
         for (size_t i = 0; i < patch_row_bytes; ++i) *out++ = kNormalised[in[i]];
       }
     }
-  }
+  });
   return rows;
 }
 

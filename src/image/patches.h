@@ -5,14 +5,17 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/thread_pool.h"
+#include "base/uninitialised.h"
 #include "formats/picture.h"
 
 namespace bagel {
 
 // Each 8-bit value x becomes (x/255 - 0.5) / 0.5 in f32, so 0..255 maps to -1..1. Returns
 // [height/patch * width/patch, patch * patch * 3]: patches by row, then column; inside a patch row,
-// column, channel. The sides must be multiples of `patch`.
-std::vector<float> PatchRows(const Picture& picture, int patch);
+// column, channel. The sides must be multiples of `patch`. `pool`, where given, shares the
+// work.
+UninitialisedVector<float> PatchRows(const Picture& picture, int patch, ThreadPool* pool = nullptr);
 
 // The rows of the learned position table that belong to a grid of rows x columns patches: patch
 // (r, c) has r * side + c. Throws kTooLarge when the grid is larger than side x side.

@@ -11,7 +11,7 @@ TEST(PatchesTest, RowsAreInPatchOrder) {
   // 6 wide, 4 high, patches of 2: value = a number of its own for each byte.
   Picture picture{.width = 6, .height = 4, .rgb = {}};
   for (int i = 0; i < 6 * 4 * 3; ++i) picture.rgb.push_back(static_cast<uint8_t>(i * 3));
-  const std::vector<float> rows = PatchRows(picture, 2);
+  const UninitialisedVector<float> rows = PatchRows(picture, 2);
   ASSERT_EQ(rows.size(), picture.rgb.size());
   size_t index = 0;
   for (size_t patch_row = 0; patch_row < 2; ++patch_row) {
@@ -31,7 +31,7 @@ TEST(PatchesTest, RowsAreInPatchOrder) {
 
 TEST(PatchesTest, ValuesSpanMinusOneToOne) {
   const Picture picture{.width = 1, .height = 1, .rgb = {0, 51, 255}};
-  EXPECT_EQ(PatchRows(picture, 1), (std::vector<float>{-1.0F, -0.6F, 1.0F}));
+  EXPECT_EQ(PatchRows(picture, 1), (UninitialisedVector<float>{-1.0F, -0.6F, 1.0F}));
 }
 
 TEST(PatchesTest, PositionsIndexASquareTable) {

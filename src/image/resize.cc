@@ -1,11 +1,16 @@
 #include "image/resize.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
+#include <functional>
 #include <vector>
 
 #include "base/error.h"
+#include "base/uninitialised.h"
+#include "base/vector_clones.h"
 
 namespace bagel {
 namespace {
@@ -72,66 +77,104 @@ uint8_t ToByte(int32_t sum) {
   return static_cast<uint8_t>(std::clamp(sum >> kFractionBits, 0, 255));
 }
 
+// Calls body(begin, end) for bands that together are all rows.
+void ForBands(size_t rows, ThreadPool* pool,
+              const std::function<void(size_t begin, size_t end)>& body) {
+  constexpr size_t kBand = 16;
+  ParallelFor(pool, static_cast<int64_t>((rows + kBand - 1) / kBand), [&](int64_t band) {
+    const size_t begin = static_cast<size_t>(band) * kBand;
+    body(begin, std::min(begin + kBand, rows));
+  });
+}
+
+// Red, green and blue of a pixel, and a fourth value that is not used.
+using Sums [[gnu::vector_size(16)]] = int32_t;
+
+// Rows that go through the columns' kernel together: each weight is read once for all of them.
+constexpr size_t kGroup = 4;
+
+// What ResizeColumnsOfGroup works on. The last pixel of a row has a fourth value too.
+struct GroupScratch {
+  GroupScratch(size_t source_bytes, size_t target_bytes)
+      : values(kGroup * (source_bytes + 1)), sums(kGroup * (target_bytes + 1)) {}
+  std::vector<int32_t> values;  // [kGroup, source_bytes + 1]
+  std::vector<int32_t> sums;    // [kGroup, target_bytes + 1]
+};
+
+// [rows, source_bytes] -> [rows, kernel outputs * 3] for up to kGroup rows.
+BAGEL_VECTOR_CLONES
+void ResizeColumnsOfGroup(const uint8_t* source, size_t source_bytes, size_t rows,
+                          const Kernel& kernel, GroupScratch& scratch, uint8_t* target) {
+  const size_t outputs = kernel.windows.size();
+  const size_t target_bytes = outputs * kChannels;
+  int32_t* const values = scratch.values.data();
+  int32_t* const sums = scratch.sums.data();
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t i = 0; i < source_bytes; ++i)
+      values[r * (source_bytes + 1) + i] = source[r * source_bytes + i];
+  }
+  for (size_t x = 0; x < outputs; ++x) {
+    const auto [first, count] = kernel.windows[x];
+    const int32_t* const weights = kernel.Row(x);
+    std::array<Sums, kGroup> group_sums;
+    group_sums.fill(Sums{kHalf, kHalf, kHalf, kHalf});
+    for (size_t i = 0; i < count; ++i) {
+      for (size_t r = 0; r < kGroup; ++r) {
+        Sums pixel;
+        std::memcpy(&pixel, values + r * (source_bytes + 1) + (first + i) * kChannels,
+                    sizeof(pixel));
+        group_sums[r] += pixel * weights[i];
+      }
+    }
+    for (size_t r = 0; r < kGroup; ++r)
+      std::memcpy(sums + r * (target_bytes + 1) + x * kChannels, &group_sums[r], sizeof(Sums));
+  }
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t i = 0; i < target_bytes; ++i)
+      target[r * target_bytes + i] = ToByte(sums[r * (target_bytes + 1) + i]);
+  }
+}
+
 // [height, source width, 3] -> [height, kernel outputs, 3].
 void ResizeColumns(const uint8_t* source, size_t source_width, size_t height, const Kernel& kernel,
-                   uint8_t* target) {
-  for (size_t y = 0; y < height; ++y) {
-    const uint8_t* const row = source + y * source_width * kChannels;
-    for (size_t x = 0; x < kernel.windows.size(); ++x) {
-      const auto [first, count] = kernel.windows[x];
-      const int32_t* const weights = kernel.Row(x);
-      const uint8_t* pixel = row + first * kChannels;
-      int32_t red = kHalf;
-      int32_t green = kHalf;
-      int32_t blue = kHalf;
-      for (size_t i = 0; i < count; ++i, pixel += kChannels) {
-        red += pixel[0] * weights[i];
-        green += pixel[1] * weights[i];
-        blue += pixel[2] * weights[i];
-      }
-      *target++ = ToByte(red);
-      *target++ = ToByte(green);
-      *target++ = ToByte(blue);
+                   ThreadPool* pool, uint8_t* target) {
+  const size_t source_bytes = source_width * kChannels;
+  const size_t target_bytes = kernel.windows.size() * kChannels;
+  ForBands(height, pool, [&](size_t begin, size_t end) {
+    GroupScratch scratch(source_bytes, target_bytes);
+    for (size_t y = begin; y < end; y += kGroup) {
+      ResizeColumnsOfGroup(source + y * source_bytes, source_bytes, std::min(kGroup, end - y),
+                           kernel, scratch, target + y * target_bytes);
     }
+  });
+}
+
+// The weighted sum of `count` rows.
+BAGEL_VECTOR_CLONES
+void MixRows(const uint8_t* source, size_t row_bytes, size_t count, const int32_t* weights,
+             uint8_t* target) {
+  constexpr size_t kBlock = 256;
+  for (size_t begin = 0; begin < row_bytes; begin += kBlock) {
+    const size_t bytes = std::min(kBlock, row_bytes - begin);
+    std::array<int32_t, kBlock> sums;
+    sums.fill(kHalf);
+    for (size_t i = 0; i < count; ++i) {
+      const uint8_t* const row = source + i * row_bytes + begin;
+      for (size_t x = 0; x < bytes; ++x) sums[x] += row[x] * weights[i];
+    }
+    for (size_t x = 0; x < bytes; ++x) target[begin + x] = ToByte(sums[x]);
   }
 }
 
 // [source height, row_bytes] -> [kernel outputs, row_bytes].
-void ResizeRows(const uint8_t* source, size_t row_bytes, const Kernel& kernel, uint8_t* target) {
-  std::vector<int32_t> sums(row_bytes);
-  for (size_t y = 0; y < kernel.windows.size(); ++y, target += row_bytes) {
-    const auto [first, count] = kernel.windows[y];
-    std::fill(sums.begin(), sums.end(), kHalf);
-    for (size_t i = 0; i < count; ++i) {
-      const int32_t weight = kernel.Row(y)[i];
-      const uint8_t* const row = source + (first + i) * row_bytes;
-      int32_t* const out = sums.data();
-      for (size_t x = 0; x < row_bytes; ++x) out[x] += row[x] * weight;
+void ResizeRows(const uint8_t* source, size_t row_bytes, const Kernel& kernel, ThreadPool* pool,
+                uint8_t* target) {
+  ForBands(kernel.windows.size(), pool, [&](size_t begin, size_t end) {
+    for (size_t y = begin; y < end; ++y) {
+      const auto [first, count] = kernel.windows[y];
+      MixRows(source + first * row_bytes, row_bytes, count, kernel.Row(y), target + y * row_bytes);
     }
-    for (size_t x = 0; x < row_bytes; ++x) target[x] = ToByte(sums[x]);
-  }
-}
-
-Picture WithWidth(Picture picture, int width) {
-  if (width == picture.width) return picture;
-  const size_t source = static_cast<size_t>(picture.width);
-  const size_t target = static_cast<size_t>(width);
-  const size_t height = static_cast<size_t>(picture.height);
-  Picture resized{.width = width, .height = picture.height, .rgb = {}};
-  resized.rgb.resize(target * height * kChannels);
-  ResizeColumns(picture.rgb.data(), source, height, MakeKernel(source, target), resized.rgb.data());
-  return resized;
-}
-
-Picture WithHeight(Picture picture, int height) {
-  if (height == picture.height) return picture;
-  const size_t source = static_cast<size_t>(picture.height);
-  const size_t target = static_cast<size_t>(height);
-  const size_t row_bytes = static_cast<size_t>(picture.width) * kChannels;
-  Picture resized{.width = picture.width, .height = height, .rgb = {}};
-  resized.rgb.resize(target * row_bytes);
-  ResizeRows(picture.rgb.data(), row_bytes, MakeKernel(source, target), resized.rgb.data());
-  return resized;
+  });
 }
 
 // Since Pillow 13 (its pull request 9549) the pass over the rows goes first where the height
@@ -143,18 +186,43 @@ bool RowsGoFirst(PictureSize source, PictureSize target) {
 
 }  // namespace
 
-Picture ResizeBicubic(const Picture& picture, PictureSize size) {
+Picture ResizeBicubic(const Picture& picture, PictureSize size, ThreadPool* pool) {
   CHECK(picture.width > 0 && picture.height > 0 && size.width > 0 && size.height > 0);
-  CHECK(picture.rgb.size() ==
-        static_cast<size_t>(picture.width) * static_cast<size_t>(picture.height) * kChannels);
-  if (RowsGoFirst({picture.width, picture.height}, size)) {
-    return WithWidth(WithHeight(picture, size.height), size.width);
+  const auto source_width = static_cast<size_t>(picture.width);
+  const auto source_height = static_cast<size_t>(picture.height);
+  const auto width = static_cast<size_t>(size.width);
+  const auto height = static_cast<size_t>(size.height);
+  const uint8_t* const source = picture.rgb.data();
+  CHECK(picture.rgb.size() == source_width * source_height * kChannels);
+  if (source_width == width && source_height == height) return picture;
+  Picture resized{.width = size.width, .height = size.height, .rgb = {}};
+  resized.rgb.resize(width * height * kChannels);
+  uint8_t* const target = resized.rgb.data();
+  if (source_width == width) {
+    ResizeRows(source, width * kChannels, MakeKernel(source_height, height), pool, target);
+    return resized;
   }
-  return WithHeight(WithWidth(picture, size.width), size.height);
+  const Kernel columns = MakeKernel(source_width, width);
+  if (source_height == height) {
+    ResizeColumns(source, source_width, height, columns, pool, target);
+    return resized;
+  }
+  const Kernel rows = MakeKernel(source_height, height);
+  UninitialisedVector<uint8_t> between;
+  if (RowsGoFirst({picture.width, picture.height}, size)) {
+    between.resize(source_width * height * kChannels);
+    ResizeRows(source, source_width * kChannels, rows, pool, between.data());
+    ResizeColumns(between.data(), source_width, height, columns, pool, target);
+  } else {
+    between.resize(width * source_height * kChannels);
+    ResizeColumns(source, source_width, source_height, columns, pool, between.data());
+    ResizeRows(between.data(), width * kChannels, rows, pool, target);
+  }
+  return resized;
 }
 
-Picture ResizeByRule(const Picture& picture, const SizeLimits& limits) {
-  return ResizeBicubic(picture, ResizedSize({picture.width, picture.height}, limits));
+Picture ResizeByRule(const Picture& picture, const SizeLimits& limits, ThreadPool* pool) {
+  return ResizeBicubic(picture, ResizedSize({picture.width, picture.height}, limits), pool);
 }
 
 }  // namespace bagel

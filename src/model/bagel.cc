@@ -150,10 +150,11 @@ size_t MeasureWorkspace(const Ops& device, const BagelConfig& config, const Bage
 
 }  // namespace
 
-ImagePatches PrepareImage(const Picture& picture, const BagelConfig& config) {
-  const Picture resized = ResizeByRule(ResizeByRule(picture, config.vae_image), config.vit_image);
+ImagePatches PrepareImage(const Picture& picture, const BagelConfig& config, ThreadPool* pool) {
+  const Picture for_vae = ResizeByRule(picture, config.vae_image, pool);
+  const Picture resized = ResizeByRule(for_vae, config.vit_image, pool);
   const int patch = static_cast<int>(config.vit.patch);
-  return {PatchRows(resized, patch),
+  return {PatchRows(resized, patch, pool),
           PatchPositions(resized.height / patch, resized.width / patch,
                          static_cast<int>(config.vit.max_patches_per_side))};
 }

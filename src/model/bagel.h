@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "base/thread_pool.h"
+#include "base/uninitialised.h"
 #include "formats/picture.h"
 #include "model/config.h"
 #include "model/kv_cache.h"
@@ -23,13 +25,14 @@
 
 namespace bagel {
 
-// Both resizes and the cut into patches, as BAGEL does for understanding. Throws kInvalidArgument
-// or kTooLarge for sizes that the rules cannot take.
-ImagePatches PrepareImage(const Picture& picture, const BagelConfig& config);
+// Both resizes and the cut into patches, as BAGEL does for understanding; `pool`, where given,
+// shares the work. Throws kInvalidArgument or kTooLarge for sizes that the rules cannot take.
+ImagePatches PrepareImage(const Picture& picture, const BagelConfig& config,
+                          ThreadPool* pool = nullptr);
 
 // Resize A and the cut into rows of pixels [height * width, 3], -1 to 1, as BAGEL does for editing.
 struct VaePixels {
-  std::vector<float> values;
+  UninitialisedVector<float> values;
   PictureSize size;
 };
 VaePixels PreparePixels(const Picture& picture, const BagelConfig& config);

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "base/uninitialised.h"
 #include "model/config.h"
 #include "model/kv_cache.h"
 #include "model/mot.h"
@@ -22,8 +23,8 @@ struct ImageMarkers {
 
 // A picture as the vision encoder takes it.
 struct ImagePatches {
-  std::vector<float> values;       // [rows, 3 * patch * patch], see image/patches.h
-  std::vector<int32_t> positions;  // [rows]
+  UninitialisedVector<float> values;  // [rows, 3 * patch * patch], see image/patches.h
+  std::vector<int32_t> positions;     // [rows]
   int64_t rows() const { return static_cast<int64_t>(positions.size()); }
 };
 
