@@ -127,6 +127,9 @@ TEST_F(EngineTest, BadRequestsAreRefusedAtOnce) {
   request = Request("x");
   request.stop = {""};
   EXPECT_THROW(engine_->Submit(request, [](const Event&) {}), Error);
+  request = Request("x");
+  request.parts.emplace_back(Picture{});
+  EXPECT_THROW(engine_->Submit(request, [](const Event&) {}), Error);
 }
 
 TEST_F(EngineTest, AHandlerThatThrowsEndsItsOwnRequestOnly) {

@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/thread_pool.h"
 #include "engine/devices.h"
 #include "engine/picture_session.h"
 #include "engine/scheduler.h"
@@ -31,6 +32,11 @@ int64_t ContextTokens(const EngineOptions& options, const LlmConfig& llm) {
                     " tokens is outside 16 to " + std::to_string(llm.max_positions) +
                     ", the model's limit");
   return options.context_tokens;
+}
+
+// A picture is prepared in a millisecond or two by so many: more would only be woken.
+int PreparationThreads(int threads) {
+  return std::min(8, threads == 0 ? ThreadPool::DefaultThreads() : threads);
 }
 
 // 256 bits of FNV-1a with four seeds over names, sizes and times: an identity, not a proof.
@@ -72,7 +78,8 @@ class TextEngine final : public Engine {
         weights_(options.model, config_, *ops_, options.drawing, WorkBytes()),
         pool_(*ops_, config_.llm, PoolPages()),
         model_(*ops_, config_, weights_.weights(), {protocol_.vision_start, protocol_.vision_end},
-               LargestStep()) {
+               LargestStep()),
+        preparation_pool_(PreparationThreads(options.threads)) {
     if (tokenizer_.size() > config_.llm.vocabulary)
       throw Error(ErrorKind::kCorrupt, options.model.string() + ": the tokenizer has " +
                                            std::to_string(tokenizer_.size()) + " ids, the model " +
@@ -99,11 +106,14 @@ class TextEngine final : public Engine {
                                                    ", expected -1 or more");
     CheckSamplingOptions(request.sampling);
     static_cast<void>(StopStrings(request.stop));
-    auto job = std::make_shared<Job>();
+    QueuedRequest queued{std::move(request), std::move(handler), std::make_shared<Job>(),
+                         Clock::now()};
+    PrepareImages(queued);
+    std::shared_ptr<Job> job = queued.job;
     {
       std::lock_guard lock(mutex_);
       CheckRoom();
-      queue_.push_back({std::move(request), std::move(handler), job, Clock::now()});
+      queue_.push_back(std::move(queued));
     }
     wake_.notify_all();
     return job;
@@ -127,6 +137,22 @@ class TextEngine final : public Engine {
   const ModelInfo& info() const override { return info_; }
 
  private:
+  // Runs on the caller's thread, so that neither this request waits for the one that runs nor the
+  // other way round.
+  void PrepareImages(QueuedRequest& queued) {
+    try {
+      for (Part& part : queued.request.parts) {
+        if (auto* picture = std::get_if<Picture>(&part)) {
+          std::lock_guard lock(preparation_mutex_);
+          queued.images.push_back(PrepareImage(*picture, config_, &preparation_pool_));
+          *picture = {};
+        }
+      }
+    } catch (const std::bad_alloc&) {
+      throw Error(ErrorKind::kOutOfMemory, "no memory to prepare the request's pictures");
+    }
+  }
+
   // Throws kUnavailable unless one more request may wait.
   void CheckRoom() const {
     if (stopping_) throw Error(ErrorKind::kUnavailable, "the server is shutting down");
@@ -297,8 +323,8 @@ class TextEngine final : public Engine {
       const EventHandler handler = queued.handler;
       const std::shared_ptr<Job> job = queued.job;
       try {
-        sessions.push_back(std::make_unique<Session>(std::move(queued), config_, tokenizer_,
-                                                     protocol_, pool_, context_tokens_));
+        sessions.push_back(std::make_unique<Session>(std::move(queued), tokenizer_, protocol_,
+                                                     pool_, context_tokens_));
       } catch (const Error& error) {
         FailQueued(QueuedRequest{{}, handler, job, {}}, error);
       } catch (const std::bad_alloc&) {
@@ -364,6 +390,9 @@ class TextEngine final : public Engine {
   KvPool pool_;
   Bagel model_;
   ModelInfo info_;
+
+  std::mutex preparation_mutex_;
+  ThreadPool preparation_pool_;
 
   std::mutex mutex_;
   std::condition_variable wake_;

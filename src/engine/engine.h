@@ -73,13 +73,15 @@ class Engine {
 
   virtual ~Engine() = default;  // cancels what runs, answers what waits with kUnavailable
 
-  // Thread-safe; returns at once. Throws kInvalidArgument for a request that cannot run (no parts,
-  // option out of range) and kUnavailable ("server busy, please try again.  maximum pending
-  // requests exceeded") when the queue is full. What goes wrong later arrives as an Error event.
+  // Thread-safe; returns when the pictures are prepared. Throws kInvalidArgument or kTooLarge for a
+  // request that cannot run (no parts, option out of range, a picture of impossible size) and
+  // kUnavailable ("server busy, please try again.  maximum pending requests exceeded") when the
+  // queue is full. What goes wrong later arrives as an Error event.
   virtual std::shared_ptr<Job> Submit(TextRequest request, EventHandler handler) = 0;
 
-  // The same for a picture. Throws kUnsupported where the checkpoint has no drawing half, and
-  // kInvalidArgument for settings, sizes or inputs that cannot be drawn.
+  // Asks for a picture to be drawn; returns at once. Throws kUnsupported where the checkpoint has
+  // no drawing half, kInvalidArgument for settings, sizes or inputs that cannot be drawn, and
+  // kUnavailable as Submit.
   virtual std::shared_ptr<Job> SubmitPicture(PictureRequest request, PictureHandler handler) = 0;
 
   virtual const ModelInfo& info() const = 0;

@@ -64,7 +64,7 @@ struct TextResult {
   int64_t prompt_tokens = 0;     // everything prefilled, image_tokens included
   int64_t image_tokens = 0;      // picture rows with their two markers
   int64_t generated_tokens = 0;  // the end token included
-  double queue_ms = 0;           // from Submit to the first work on it
+  double queue_ms = 0;           // from Submit until the worker takes it in
   double prefill_ms = 0;
   double decode_ms = 0;
 };

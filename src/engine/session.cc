@@ -19,8 +19,8 @@ double Milliseconds(Clock::duration duration) {
 
 }  // namespace
 
-Session::Session(QueuedRequest queued, const BagelConfig& config, const Tokenizer& tokenizer,
-                 const ProtocolIds& protocol, KvPool& pool, int64_t context_tokens)
+Session::Session(QueuedRequest queued, const Tokenizer& tokenizer, const ProtocolIds& protocol,
+                 KvPool& pool, int64_t context_tokens)
     : tokenizer_(tokenizer),
       protocol_(protocol),
       handler_(std::move(queued.handler)),
@@ -39,11 +39,12 @@ Session::Session(QueuedRequest queued, const BagelConfig& config, const Tokenize
 
   if (think_) AddText(std::string(kThinkUnderstandPrompt), Specials::kParse);
   if (!request.system.empty()) AddText(request.system, Specials::kPlain);
-  for (Part& part : request.parts) {
+  auto image = queued.images.begin();
+  for (const Part& part : request.parts) {
     if (const auto* text = std::get_if<std::string>(&part)) {
       AddText(*text, Specials::kPlain);
     } else {
-      AddBlock({{}, PrepareImage(std::get<Picture>(part), config)});
+      AddBlock({{}, std::move(*image++)});
       result_.image_tokens += blocks_.back().image.rows() + 2;
     }
   }

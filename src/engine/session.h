@@ -29,14 +29,14 @@ struct QueuedRequest {
   EventHandler handler;
   std::shared_ptr<Job> job;
   Clock::time_point submitted;
+  std::vector<ImagePatches> images = {};  // the request's pictures, which are empty then
 };
 
 class Session {
  public:
-  // Tokenises, resizes and cuts the pictures. Throws kInvalidArgument when the prompt does not fit
-  // into `context_tokens`.
-  Session(QueuedRequest queued, const BagelConfig& config, const Tokenizer& tokenizer,
-          const ProtocolIds& protocol, KvPool& pool, int64_t context_tokens);
+  // Tokenises. Throws kInvalidArgument when the prompt does not fit into `context_tokens`.
+  Session(QueuedRequest queued, const Tokenizer& tokenizer, const ProtocolIds& protocol,
+          KvPool& pool, int64_t context_tokens);
 
   const Job& job() const { return *job_; }
   Phase phase() const { return block_ < blocks_.size() ? Phase::kPrefill : Phase::kDecode; }
