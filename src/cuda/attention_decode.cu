@@ -73,25 +73,48 @@ __device__ __forceinline__ void LoadQueries(Shared& shared, const Q* q, int grou
         head < group ? FromFloat<__half>(ToFloat(q[i + j])) : __float2half_rn(0.0f);
 }
 
-// Keys and values [first, first + count) of a page into shared memory, zeros behind them.
-__device__ __forceinline__ void LoadKeys(Shared& shared, const __half* keys, const __half* values,
-                                         int count) {
-  constexpr int kChunks = kHead / 8, kTurns = kKeys * kChunks / kThreads;
-  uint4 loaded[2][kTurns];
+// Where a kv head's keys and values of a context lie, up to `end`.
+struct PageTiles {
+  KvPages cache;
+  SpanTables tables;
+  DeviceSpan span;
+  int kv_head;
+  int end;
+};
+
+// Keys and values on their way into shared memory, those of one page together, zeros behind them.
+class TileOnItsWay {
+ public:
+  __device__ __forceinline__ void Fetch(const PageTiles& tiles, int first) {
+    constexpr int kPage = static_cast<int>(kKvPageTokens);
+    const int page = PageOf(tiles.tables, tiles.span, first), count = tiles.end - first;
+    const int place = (tiles.kv_head * kPage + first % kPage) * kHead;
+    const __half* keys = tiles.cache.KeyPage(page) + place;
+    const __half* values = tiles.cache.ValuePage(page) + place;
 #pragma unroll
-  for (int turn = 0; turn < kTurns; ++turn) {
-    const int i = static_cast<int>(threadIdx.x) + turn * kThreads;
-    const bool valid = i / kChunks < count;
-    loaded[0][turn] = valid ? reinterpret_cast<const uint4*>(keys)[i] : make_uint4(0, 0, 0, 0);
-    loaded[1][turn] = valid ? reinterpret_cast<const uint4*>(values)[i] : make_uint4(0, 0, 0, 0);
+    for (int turn = 0; turn < kTurns; ++turn) {
+      keys_[turn] = values_[turn] = make_uint4(0, 0, 0, 0);
+      if (Index(turn) / kChunks >= count) continue;
+      keys_[turn] = reinterpret_cast<const uint4*>(keys)[Index(turn)];
+      values_[turn] = reinterpret_cast<const uint4*>(values)[Index(turn)];
+    }
   }
+  __device__ __forceinline__ void Store(Shared& shared) const {
 #pragma unroll
-  for (int turn = 0; turn < kTurns; ++turn) {
-    const int i = static_cast<int>(threadIdx.x) + turn * kThreads;
-    *reinterpret_cast<uint4*>(&shared.keys[i / kChunks][i % kChunks * 8]) = loaded[0][turn];
-    *reinterpret_cast<uint4*>(&shared.values[i / kChunks][i % kChunks * 8]) = loaded[1][turn];
+    for (int turn = 0; turn < kTurns; ++turn) {
+      const int key = Index(turn) / kChunks, dim = Index(turn) % kChunks * 8;
+      *reinterpret_cast<uint4*>(&shared.keys[key][dim]) = keys_[turn];
+      *reinterpret_cast<uint4*>(&shared.values[key][dim]) = values_[turn];
+    }
   }
-}
+
+ private:
+  static constexpr int kChunks = kHead / 8, kTurns = kKeys * kChunks / kThreads;
+
+  __device__ static int Index(int turn) { return static_cast<int>(threadIdx.x) + turn * kThreads; }
+
+  uint4 keys_[kTurns], values_[kTurns];
+};
 
 // Scores of the keys for all heads of the group. A warp takes kSide keys and a part of the
 // dimensions.
@@ -254,9 +277,14 @@ __global__ void __launch_bounds__(kThreads)
   // Multiples of kKeys, so that what is taken together lies in one page.
   const int share = ((keys + partials.splits - 1) / partials.splits + kKeys - 1) / kKeys * kKeys;
   const int begin = split * share, end = begin + share < keys ? begin + share : keys;
-  int page = begin < end ? PageOf(tables, span, begin) : 0;
+  const PageTiles tiles{cache, tables, span, kv_head, end};
+  TileOnItsWay coming;
+  // Of this step is the last key alone.
+  const bool early = begin < end && end < keys;
+  if (early) coming.Fetch(tiles, begin);
   WaitForEarlierKernels();
   if (begin >= end) return;
+  if (!early) coming.Fetch(tiles, begin);
   LoadQueries(shared, q.At(row, static_cast<int64_t>(first_head) * kHead), group);
   if (thread < kMaxGroup) {
     shared.largest[thread] = -INFINITY;
@@ -265,17 +293,13 @@ __global__ void __launch_bounds__(kThreads)
 
   float result[kOwn] = {};
   for (int first = begin; first < end; first += kKeys) {
-    const int count = end - first < kKeys ? end - first : kKeys;
-    if (first != begin) page = PageOf(tables, span, first);
-    const int place =
-        (kv_head * static_cast<int>(kKvPageTokens) + first % static_cast<int>(kKvPageTokens)) *
-        kHead;
     if (first != begin) __syncthreads();  // results
-    LoadKeys(shared, cache.KeyPage(page) + place, cache.ValuePage(page) + place, count);
+    coming.Store(shared);
     __syncthreads();
+    if (first + kKeys < end) coming.Fetch(tiles, first + kKeys);
     ScoreKeys(shared);
     __syncthreads();
-    WeighKeys(shared, count, scale);
+    WeighKeys(shared, end - first, scale);
     __syncthreads();
     WeighValues(shared);
     __syncthreads();

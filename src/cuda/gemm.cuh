@@ -213,8 +213,8 @@ __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocks)
   };
   fetch(begin + Shape::kDepth);
   // Half of the warps store the next tiles before they multiply, the others in between: so some
-  // multiply at any time.
-  const bool stores_first = warp >= Shape::kThreads / 64;
+  // multiply at any time. Blocks that share a multiprocessor do so anyway.
+  const bool stores_first = Shape::kBlocks == 1 && warp >= Shape::kThreads / 64;
   int stage = 0;
   for (int k = begin; k < end; k += Shape::kDepth) {
     const auto store = [&] {

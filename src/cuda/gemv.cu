@@ -112,7 +112,9 @@ bool TakesTensorCores(const CudaContext& context, int64_t rows) {
 
 // So many warps as have registers for the sums.
 template <int kRows>
-inline constexpr int kWarpsOf = kRows == 1 ? kManyWarps : kSomeWarps;
+inline constexpr int kWarpsOf = kRows == 1   ? kManyWarps
+                                : kRows == 2 ? kSomeWarps
+                                             : 12;
 
 template <typename Format, int kRows>
 void LaunchMultiplyAdds(const CudaContext& context, const Problem<Format>& problem) {
