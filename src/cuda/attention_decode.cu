@@ -159,6 +159,7 @@ __device__ __forceinline__ void WeighKeys(Shared& shared, int count, float scale
 #pragma unroll
   for (int i = 0; i < 2; ++i) shared.weights[head][lane + 32 * i] = __float2half_rn(weights[i]);
   const float sum = WarpSum(weights[0] + weights[1]);
+  __syncwarp();  // all have read what the first lane changes
   if (lane != 0) return;
   const float factor = FastExp2(before - next);
   shared.largest[head] = next;
