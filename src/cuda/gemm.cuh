@@ -212,24 +212,18 @@ __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocks)
     b.Fetch(b_source, first.y, k);
   };
   fetch(begin + Shape::kDepth);
-  // Half of the warps store the next tiles before they multiply, the others in between: so some
-  // multiply at any time. Blocks that share a multiprocessor do so anyway.
-  const bool stores_first = Shape::kBlocks == 1 && warp >= Shape::kThreads / 64;
   int stage = 0;
   for (int k = begin; k < end; k += Shape::kDepth) {
-    const auto store = [&] {
-      if (k + Shape::kDepth >= end) return;
-      a.Store(a_source, shared.a[1 - stage]);
-      b.Store(b_source, shared.b[1 - stage]);
-      fetch(k + 2 * Shape::kDepth);
-    };
     const __half* a_tile = shared.a[stage] + warp_row * Shape::kStride;
     const __half* b_tile = shared.b[stage] + warp_col * Shape::kStride;
-    if (stores_first) store();
 #pragma unroll
     for (int slice = 0; slice < Shape::kDepth; slice += kSide) {
       MultiplyTiles<Shape>(sums, a_tile + slice, b_tile + slice);
-      if (slice == 0 && !stores_first) store();
+      // In between, so that while one warp stores others multiply.
+      if (slice > 0 || k + Shape::kDepth >= end) continue;
+      a.Store(a_source, shared.a[1 - stage]);
+      b.Store(b_source, shared.b[1 - stage]);
+      fetch(k + 2 * Shape::kDepth);
     }
     __syncthreads();
     stage = 1 - stage;

@@ -181,16 +181,16 @@ size_t Bagel::WorkspaceBytes(const Ops& ops, const BagelConfig& config, int64_t 
 
 Bagel::~Bagel() {
   ops_.Free(workspace_memory_);
-  ops_.FreeHost(logits_.data());
+  ops_.FreeHost(results_.data());
 }
 
-std::span<float> Bagel::TakeLogits(size_t count) {
-  if (logits_.size() < count) {
-    ops_.FreeHost(logits_.data());
-    logits_ = {};
-    logits_ = {static_cast<float*>(ops_.AllocateHost(count * sizeof(float))), count};
+std::span<float> Bagel::TakeResults(size_t count) {
+  if (results_.size() < count) {
+    ops_.FreeHost(results_.data());
+    results_ = {};
+    results_ = {static_cast<float*>(ops_.AllocateHost(count * sizeof(float))), count};
   }
-  return logits_.first(count);
+  return results_.first(count);
 }
 
 void Bagel::GrowWorkspace(size_t bytes) {
@@ -242,7 +242,7 @@ std::span<const float> Bagel::Run(std::span<const StepInput> inputs, const KvPoo
     const Tensor logits = IsDecoding(inputs) && !ops.tracing()
                               ? ops.Replay({workspace_memory_, &pool, hidden.rows}, run)
                               : run();
-    found = TakeLogits(static_cast<size_t>(logits.rows * logits.cols));
+    found = TakeResults(static_cast<size_t>(logits.rows * logits.cols));
     ops.CopyToHost(found.data(), logits.data, found.size_bytes());
   };
   if (latents) {
@@ -265,6 +265,7 @@ std::span<const float> Bagel::Velocity(std::span<const StepInput> inputs, const 
   CHECK(histories.empty() || histories.size() == inputs.size());
   CHECK(histories.size() == distances.size());
   const StepPlan plan = PlanStep(inputs, pool.pages());
+  std::span<float> found;
   drawing_layers_.Reserve();
   RunInWorkspace([&](Ops& ops, Workspace& workspace) {
     ops.BeginStep(plan.step);
@@ -280,10 +281,10 @@ std::span<const float> Bagel::Velocity(std::span<const StepInput> inputs, const 
     const int64_t first = plan.step.spans[0].first_row;
     const Tensor velocity =
         VelocityHead(ops, workspace, config_, weights_, hidden.Rows(first, hidden.rows - first));
-    velocities_.resize(static_cast<size_t>(velocity.rows * velocity.cols));
-    ops.CopyToHost(velocities_.data(), velocity.data, velocities_.size() * sizeof(float));
+    found = TakeResults(static_cast<size_t>(velocity.rows * velocity.cols));
+    ops.CopyToHost(found.data(), velocity.data, found.size_bytes());
   });
-  return velocities_;
+  return found;
 }
 
 std::vector<float> Bagel::Extrapolate(const TaylorHistory& history, int64_t steps) {

@@ -57,17 +57,17 @@ class Bagel {
 
   // Runs `inputs` through the layers together and stores their keys and values; every context, all
   // of them of `pool`, grows by its rows. Returns the logits [inputs that want them, vocabulary] in
-  // input order, valid until the next call. `stop`, when given, is asked before every layer: true
-  // throws kCancelled and leaves the contexts as they were. `name` names the step's traced stages.
-  // Ids must be in [0, vocabulary).
+  // input order, valid until the next Run or Velocity. `stop`, when given, is asked before every
+  // layer: true throws kCancelled and leaves the contexts as they were. `name` names the step's
+  // traced stages. Ids must be in [0, vocabulary).
   std::span<const float> Run(std::span<const StepInput> inputs, const KvPool& pool,
                              const std::string& name = "step",
                              const std::function<bool()>& stop = nullptr);
 
   // Latents that are not kept, one input for each guidance pass: returns their velocities [rows of
-  // all inputs' latents, token size] in input order, valid until the next call. histories[i], where
-  // there is one, records input i's output with distances[i], see TaylorHistory. Throws kCancelled
-  // as Run does.
+  // all inputs' latents, token size] in input order, valid until the next Run or Velocity.
+  // histories[i], where there is one, records input i's output with distances[i], see
+  // TaylorHistory. Throws kCancelled as Run does.
   std::span<const float> Velocity(std::span<const StepInput> inputs, const KvPool& pool,
                                   std::span<TaylorHistory* const> histories = {},
                                   std::span<const int64_t> distances = {},
@@ -86,8 +86,8 @@ class Bagel {
 
  private:
   void GrowWorkspace(size_t bytes);
-  // Host memory for as many, until the next call.
-  std::span<float> TakeLogits(size_t count);
+  // Host memory for as many values, until the next call.
+  std::span<float> TakeResults(size_t count);
   // Runs `body(ops, workspace)` once to measure it and once for good.
   template <typename Body>
   void RunInWorkspace(const Body& body);
@@ -100,8 +100,7 @@ class Bagel {
   size_t base_bytes_ = 0;  // of the workspace without drawing
   size_t workspace_bytes_ = 0;
   void* workspace_memory_ = nullptr;
-  std::span<float> logits_;  // Ops::AllocateHost's, where a device copies them to at once
-  std::vector<float> velocities_;
+  std::span<float> results_;  // Ops::AllocateHost's, where a device copies them to at once
 };
 
 }  // namespace bagel
