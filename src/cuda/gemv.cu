@@ -74,11 +74,12 @@ size_t SharedOf(int64_t rows, int64_t in) {
   return FixedShared<Sums, kWarps>(static_cast<int>(rows)) +
          static_cast<size_t>(rows) * BytesOfRow<Format>(in);
 }
-// What a block can have besides its table.
+// What a block can have besides its table and BlockSum's memory, behind which the rest is aligned.
 template <typename Format>
 size_t MostShared(const CudaContext& context) {
-  constexpr size_t kStatic = (Format::kTableWords + 64) * sizeof(unsigned);  // BlockSum's included
-  return context.most_shared() - kStatic;
+  constexpr size_t kAlignment = 1024, kBlockSum = 128;
+  constexpr size_t kStatic = Format::kTableWords * sizeof(unsigned) + kBlockSum;
+  return context.most_shared() - (kStatic + kAlignment - 1) / kAlignment * kAlignment;
 }
 
 inline constexpr int kManyWarps = 18, kSomeWarps = 16, kFewWarps = 8;
