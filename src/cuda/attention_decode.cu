@@ -135,13 +135,6 @@ __device__ __forceinline__ void ScoreKeys(Shared& shared) {
   wmma::store_matrix_sync(&shared.scores[part][0][key], sums, kWide, wmma::mem_row_major);
 }
 
-__device__ inline float WarpMax(float value) {
-#pragma unroll
-  for (int offset = 16; offset > 0; offset /= 2)
-    value = fmaxf(value, __shfl_xor_sync(0xFFFFFFFFu, value, offset));
-  return value;
-}
-
 // Scores become weights, times `scale`, none behind `count`. A warp takes a head.
 __device__ __forceinline__ void WeighKeys(Shared& shared, int count, float scale) {
   const int lane = static_cast<int>(threadIdx.x % 32), head = static_cast<int>(threadIdx.x / 32);

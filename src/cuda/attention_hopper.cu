@@ -188,16 +188,8 @@ __device__ __forceinline__ void Soften(float (&scores)[kScores], RowStates& rows
                                                       const float (&scores)[kScores]) {
 #pragma unroll
   for (int i = 0; i < kKeys / 4; ++i) {
-    const __half2 pair = __floats2half2_rn(scores[2 * i], scores[2 * i + 1]);
-    weights[i] = *reinterpret_cast<const unsigned*>(&pair);
+    weights[i] = PackPair(scores[2 * i], scores[2 * i + 1]);
   }
-}
-
-[[maybe_unused]] __device__ inline void StorePair(__half* to, float a, float b) {
-  *reinterpret_cast<__half2*>(to) = __floats2half2_rn(a, b);
-}
-[[maybe_unused]] __device__ inline void StorePair(float* to, float a, float b) {
-  *reinterpret_cast<float2*>(to) = make_float2(a, b);
 }
 
 // A warpgroup that multiplies: rows [64 group, 64 group + 64) of a tile.

@@ -155,11 +155,6 @@ __device__ __forceinline__ void Soften(float (&scores)[kFragments][kStep / 8][4]
   }
 }
 
-[[maybe_unused]] __device__ inline unsigned PackHalves(float low, float high) {
-  const __half2 pair = __floats2half2_rn(low, high);
-  return *reinterpret_cast<const unsigned*>(&pair);
-}
-
 // sums += weights times a tile's values.
 template <int kHead>
 __device__ __forceinline__ void Gather(float (&sums)[kFragments][kHead / 8][4],
@@ -175,8 +170,8 @@ __device__ __forceinline__ void Gather(float (&sums)[kFragments][kHead / 8][4],
     for (int f = 0; f < kFragments; ++f) {
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        left[f][i] = PackHalves(weights[f][key / 8 + i / 2][i % 2 * 2],
-                                weights[f][key / 8 + i / 2][i % 2 * 2 + 1]);
+        left[f][i] = PackPair(weights[f][key / 8 + i / 2][i % 2 * 2],
+                              weights[f][key / 8 + i / 2][i % 2 * 2 + 1]);
     }
 #pragma unroll
     for (int dim = 0; dim < kHead; dim += 16) {
@@ -189,13 +184,6 @@ __device__ __forceinline__ void Gather(float (&sums)[kFragments][kHead / 8][4],
       }
     }
   }
-}
-
-[[maybe_unused]] __device__ inline void StorePair(__half* to, float a, float b) {
-  *reinterpret_cast<__half2*>(to) = __floats2half2_rn(a, b);
-}
-[[maybe_unused]] __device__ inline void StorePair(float* to, float a, float b) {
-  *reinterpret_cast<float2*>(to) = make_float2(a, b);
 }
 
 template <int kHead, typename Block>

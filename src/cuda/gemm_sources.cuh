@@ -4,6 +4,7 @@
 
 #include <cuda_fp16.h>
 
+#include "cuda/values.cuh"
 #include "cuda/weight_chunks.cuh"
 #include "tensor/weight.h"
 
@@ -26,11 +27,6 @@ struct HalfSource {
     halves[0] = raw;
   }
 };
-
-__device__ inline unsigned PackPair(float low, float high) {
-  const __half2 pair = __floats2half2_rn(low, high);
-  return *reinterpret_cast<const unsigned*>(&pair);
-}
 
 // Blocks begin anew at each row.
 struct Int8Source {

@@ -78,11 +78,32 @@ __device__ void StoreValues(__half* to, const float (&values)[N]) {
   }
 }
 
+// Two values, the first in the lower half.
+__device__ inline unsigned PackPair(float low, float high) {
+  const __half2 pair = __floats2half2_rn(low, high);
+  return *reinterpret_cast<const unsigned*>(&pair);
+}
+
+// Two neighbours; beyond f16's range they become infinite.
+__device__ inline void StorePair(__half* to, float a, float b) {
+  *reinterpret_cast<__half2*>(to) = __floats2half2_rn(a, b);
+}
+__device__ inline void StorePair(float* to, float a, float b) {
+  *reinterpret_cast<float2*>(to) = make_float2(a, b);
+}
+
 // The sum or the largest of a warp's values, in every lane.
 __device__ inline float WarpSum(float value) {
 #pragma unroll
   for (int offset = 16; offset > 0; offset /= 2)
     value += __shfl_xor_sync(0xFFFFFFFFu, value, offset);
+  return value;
+}
+
+__device__ inline float WarpMax(float value) {
+#pragma unroll
+  for (int offset = 16; offset > 0; offset /= 2)
+    value = fmaxf(value, __shfl_xor_sync(0xFFFFFFFFu, value, offset));
   return value;
 }
 
