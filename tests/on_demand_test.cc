@@ -25,6 +25,7 @@
 #include "ref/ref_ops.h"
 #include "tests/golden.h"
 #include "tests/gpu.h"
+#include "tests/requests.h"
 
 namespace bagel {
 namespace {
@@ -152,22 +153,9 @@ TEST(LayerStreamTest, HasEachLayerWhileTheNextOneComes) {
   }
 }
 
-PictureRequest Request() {
-  PictureRequest request;
-  request.parts = {std::string("A red apple")};
-  request.size = PictureSize{128, 128};
-  request.flow.steps = 3;
-  request.seed = 7;
-  return request;
-}
+PictureRequest Request() { return DrawingOf("A red apple", {128, 128}, 3); }
 
-TextRequest Question() {
-  TextRequest request;
-  request.parts = {"Hello, who are you?"};
-  request.sampling.temperature = 0;
-  request.num_predict = 4;
-  return request;
-}
+TextRequest Question() { return QuestionFor(4); }
 
 EventHandler Fulfil(std::promise<TextResult>& promise) {
   return [&promise](Event event) {

@@ -12,6 +12,7 @@
 
 #include "engine/engine.h"
 #include "tests/golden.h"
+#include "tests/requests.h"
 
 namespace bagel {
 namespace {
@@ -21,21 +22,10 @@ EngineOptions Options() {
 }
 
 PictureRequest Request(const std::string& prompt, int steps = 4) {
-  PictureRequest request;
-  request.parts = {prompt};
-  request.size = PictureSize{128, 144};
-  request.flow.steps = steps;
-  request.seed = 7;
-  return request;
+  return DrawingOf(prompt, {128, 144}, steps);
 }
 
-TextRequest Question() {
-  TextRequest request;
-  request.parts = {"Hello, who are you?"};
-  request.sampling.temperature = 0;
-  request.num_predict = 8;
-  return request;
-}
+TextRequest Question() { return QuestionFor(8); }
 
 class PictureEngineTest : public testing::Test {
  protected:
