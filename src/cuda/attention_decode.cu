@@ -116,23 +116,32 @@ class TileOnItsWay {
   uint4 keys_[kTurns], values_[kTurns];
 };
 
+// A fragment of `left` times `right`, kDepth deep each of kSteps times: `right` moves on by `step`.
+template <typename Right, int kSteps>
+__device__ __forceinline__ void Multiply(float* to, unsigned to_stride, const __half* left,
+                                         unsigned left_stride, const __half* right, int step) {
+  Sums sums;
+  wmma::fill_fragment(sums, 0.0f);
+#pragma unroll
+  for (int i = 0; i < kSteps; ++i) {
+    Left left_fragment;
+    Right right_fragment;
+    wmma::load_matrix_sync(left_fragment, left + i * kDepth, left_stride);
+    wmma::load_matrix_sync(right_fragment, right + i * step, kStride);
+    wmma::mma_sync(sums, left_fragment, right_fragment, sums);
+  }
+  wmma::store_matrix_sync(to, sums, to_stride, wmma::mem_row_major);
+}
+
 // Scores of the keys for all heads of the group. A warp takes kSide keys and a part of the
 // dimensions.
 __device__ __forceinline__ void ScoreKeys(Shared& shared) {
   constexpr int kDims = kHead / kScoreParts;
   const int warp = static_cast<int>(threadIdx.x / 32);
   const int key = warp % (kKeys / kSide) * kSide, part = warp / (kKeys / kSide);
-  Sums sums;
-  wmma::fill_fragment(sums, 0.0f);
-#pragma unroll
-  for (int dim = part * kDims; dim < (part + 1) * kDims; dim += kDepth) {
-    Left queries;
-    Keys keys;
-    wmma::load_matrix_sync(queries, &shared.queries[0][dim], kStride);
-    wmma::load_matrix_sync(keys, &shared.keys[key][dim], kStride);
-    wmma::mma_sync(sums, queries, keys, sums);
-  }
-  wmma::store_matrix_sync(&shared.scores[part][0][key], sums, kWide, wmma::mem_row_major);
+  Multiply<Keys, kDims / kDepth>(&shared.scores[part][0][key], kWide,
+                                 &shared.queries[0][part * kDims], kStride,
+                                 &shared.keys[key][part * kDims], kDepth);
 }
 
 // Scores become weights, times `scale`, none behind `count`. A warp takes a head.
@@ -165,17 +174,9 @@ __device__ __forceinline__ void WeighValues(Shared& shared) {
   constexpr int kOwnKeys = kKeys / kValueParts;
   const int warp = static_cast<int>(threadIdx.x / 32);
   const int dim = warp % (kHead / kSide) * kSide, part = warp / (kHead / kSide);
-  Sums sums;
-  wmma::fill_fragment(sums, 0.0f);
-#pragma unroll
-  for (int key = part * kOwnKeys; key < (part + 1) * kOwnKeys; key += kDepth) {
-    Left weights;
-    Values values;
-    wmma::load_matrix_sync(weights, &shared.weights[0][key], kWide);
-    wmma::load_matrix_sync(values, &shared.values[key][dim], kStride);
-    wmma::mma_sync(sums, weights, values, sums);
-  }
-  wmma::store_matrix_sync(&shared.results[part][0][dim], sums, kStride, wmma::mem_row_major);
+  Multiply<Values, kOwnKeys / kDepth>(&shared.results[part][0][dim], kStride,
+                                      &shared.weights[0][part * kOwnKeys], kWide,
+                                      &shared.values[part * kOwnKeys][dim], kDepth * kStride);
 }
 
 // The thread's values of the result: kOwn dimensions of one head.

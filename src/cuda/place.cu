@@ -17,21 +17,25 @@ __device__ inline float StoredValue(uint16_t bf16) {
   return __uint_as_float(static_cast<unsigned>(bf16) << 16);
 }
 
-// Sets *beyond where a value is not finite or too large for f16.
+// Sets *beyond where the value is not finite or too large for f16.
+__device__ inline void StoreF16(__half* y, float value, int* beyond) {
+  if (!(fabsf(value) < 65520.0f)) *beyond = 1;  // what rounds to 65504 at most
+  *y = __float2half_rn(value);
+}
+
 template <typename Stored>
 __global__ void ToF16Kernel(__half* y, const Stored* x, int64_t count, int* beyond) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (i >= count) return;
-  const float value = StoredValue(x[i]);
-  if (!(fabsf(value) < 65520.0f)) *beyond = 1;  // what rounds to 65504 at most
-  y[i] = __float2half_rn(value);
+  if (i < count) StoreF16(&y[i], StoredValue(x[i]), beyond);
 }
 
 // Nf4Absmax of every block.
-__global__ void AbsmaxKernel(float* y, const uint8_t* codes, const float* nested, const float* map,
-                             float offset, int64_t blocks) {
+__global__ void AbsmaxKernel(__half* y, const uint8_t* codes, const float* nested, const float* map,
+                             float offset, int64_t blocks, int* beyond) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (i < blocks) y[i] = __fadd_rn(__fmul_rn(map[codes[i]], nested[i / kNf4NestedBlock]), offset);
+  if (i >= blocks) return;
+  const float value = __fadd_rn(__fmul_rn(map[codes[i]], nested[i / kNf4NestedBlock]), offset);
+  StoreF16(&y[i], value, beyond);
 }
 
 dim3 BlocksFor(int64_t count) {
@@ -77,18 +81,16 @@ class Placer {
     constexpr int64_t kMap = 256;
     auto* values = Take<__half>(blocks);
     auto* beyond = static_cast<int*>(
-        context_.Scratch(kFlagBytes + static_cast<size_t>((kMap + nested + blocks) * 4 + blocks)));
+        context_.Scratch(kFlagBytes + static_cast<size_t>((kMap + nested) * 4 + blocks)));
     auto* map = reinterpret_cast<float*>(reinterpret_cast<char*>(beyond) + kFlagBytes);
-    float *outer = map + kMap, *absmax = outer + nested;
-    auto* codes = reinterpret_cast<uint8_t*>(absmax + blocks);
+    float* outer = map + kMap;
+    auto* codes = reinterpret_cast<uint8_t*>(outer + nested);
     CUDA_CHECK(cudaMemsetAsync(beyond, 0, sizeof(int), context_.stream()));
     uploader_.Upload(map, host.nested_map, kMap * sizeof(float));
     uploader_.Upload(outer, host.nested_absmax, static_cast<size_t>(nested) * sizeof(float));
     uploader_.Upload(codes, host.codes, static_cast<size_t>(blocks));
-    Launch(context_.stream(), {BlocksFor(blocks), dim3(kThreads)}, AbsmaxKernel, absmax, codes,
-           outer, map, host.nested_offset, blocks);
-    Launch(context_.stream(), {BlocksFor(blocks), dim3(kThreads)}, ToF16Kernel<float>, values,
-           static_cast<const float*>(absmax), blocks, beyond);
+    Launch(context_.stream(), {BlocksFor(blocks), dim3(kThreads)}, AbsmaxKernel, values, codes,
+           outer, map, host.nested_offset, blocks, beyond);
     CheckInF16(beyond, name);
     return values;
   }
