@@ -10,11 +10,14 @@ import studio
 ASK = {
     "hair": "What colour is the person's hair?", "clothing": "What colour is the person's clothing?", "glasses": "Does the person wear glasses?",
     "hat": "Does the person wear a hat?", "mood": "How does this person feel?", "room": "What is the background?",
-    "things": "What objects do you see?", "time": "Is it day or night?", "place": "Where is this?", "subjects": "Describe this security camera scene.",
+    **dict.fromkeys(("things", "thing", "other things"), "What objects do you see?"), "time": "Is it day or night?", "place": "Where is this?", "subjects": "Describe this security camera scene.",
 }
 PERSON = ["hair", "clothing", "glasses", "hat", "mood", "room"]
 TITLES = {"hair": "hair colour", "clothing": "clothing colour", "glasses": "glasses", "hat": "hat", "mood": "mood", "room": "background",
-          "things": "things and their colours", "time": "day or night", "place": "place of the camera", "subjects": "who is before the camera"}
+          "things": "things and their colours", "thing": "the thing and its new colour", "other things": "the other things and their colours", "time": "day or night", "place": "place of the camera", "subjects": "who is before the camera"}
+
+KINDS = [kind for kind in orders.EDIT if kind != "hair length"]  # of changes that can be asked about
+ON_TABLES = ["thing", "table room"]
 
 
 def facts_of(scene):
@@ -38,9 +41,10 @@ def right(what, fact, answer):
         return judge.mood(answer) == fact
     if what == "room":
         return judge.room(answer) == fact
-    if what == "things":
-        said = judge.things(answer)
-        return said == {n for n, _ in fact} and all(c is None or judge.colour_of(answer, judge.THINGS[n]) == c for n, c in fact)
+    if what in ("things", "thing", "other things"):
+        said, names = judge.things(answer), {n for n, _ in fact}
+        there = names == said if what == "things" else names <= said
+        return there and all(c is None or judge.colour_of(answer, judge.THINGS[n]) == c for n, c in fact)
     if what == "time":
         return ("night" in answer) == (fact == "night")
     if what == "place":
@@ -65,19 +69,31 @@ def order_case(index, seed):
             return {"shape": shape, "prompt": prompt, "facts": {k: v for k, v in facts.items() if k in named}, "scene": scene}
 
 
-def edit_case(index, seed):
-    """A change to a held-out scene in a held-out wording; `made` holds what must differ, `kept` what must not."""
-    rnd = random.Random(f"{seed}/edit/{index}")
-    shape = "wide" if index % 6 == 5 else "square"
-    (base, new), there, _ = studio.family(rnd, shape, unseen=True, changes=1)
-    if shape == "wide" and base["kind"] == "person" and rnd.random() < 0.5:
-        return edit_case(index, seed + "+")
-    before, after = facts_of(base), facts_of(new)
-    made = {k: v for k, v in after.items() if v != before[k]}
-    if there[0][0] == "hair length" or there[0][0] == "clothes" and not made:
-        return edit_case(index, seed + "+")
-    return {"shape": shape, "prompt": orders.wording(*there[0], rnd, unseen=True), "kind": there[0][0], "made": made, "new": new,
-            "kept": {k: v for k, v in after.items() if k not in made}, "scene": base, "seed": f"{seed}/picture/{index}"}
+def split_things(before, after):
+    """The facts before and after one thing's change of colour: that one and the others apart."""
+    now, then = after.pop("things"), before.pop("things")
+    before["thing"], after["thing"] = ([t for t in a if t not in b] for a, b in ((then, now), (now, then)))
+    others = [t for t in now if t in then]
+    if others:
+        before["other things"] = after["other things"] = others
+
+
+def edit_case(index, seed, kind=None):
+    """A change to a held-out scene in a held-out wording, of one of KINDS where it is given; `made` holds what must differ, `kept` what must not."""
+    shape = "wide" if index % 6 == 5 and kind not in ON_TABLES else "square"
+    while True:
+        rnd = random.Random(f"{seed}/edit/{index}")
+        (base, new), there, _ = studio.family(rnd, shape, unseen=True, changes=1)
+        found = there[0][0]
+        before, after = facts_of(base), facts_of(new)
+        if found == "thing":
+            split_things(before, after)
+        made = {k: v for k, v in after.items() if v != before[k]}
+        rare = shape == "wide" and base["kind"] == "person" and rnd.random() < 0.5
+        if not rare and made and found in KINDS and kind in (None, found):
+            return {"shape": shape, "prompt": orders.wording(*there[0], rnd, unseen=True), "kind": found, "made": made, "new": new,
+                    "kept": {k: v for k, v in after.items() if k not in made}, "scene": base, "seed": f"{seed}/picture/{index}"}
+        seed += "+"
 
 
 def high_energy(image):
