@@ -1,7 +1,6 @@
 #include "preview.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -9,6 +8,7 @@
 
 #include "formats/base64.h"
 #include "formats/picture_file.h"
+#include "formats/sixel.h"
 #include "terminal.h"
 
 namespace bagel {
@@ -36,46 +36,6 @@ void ShowKitty(const std::string& png) {
 
 void ShowIterm(const std::string& png) {
   std::fprintf(stderr, "\x1b]1337;File=inline=1:%s\a\n", png.c_str());
-}
-
-// The nearest of 6 x 6 x 6 colours.
-int SixelColour(const Picture& picture, int x, int y) {
-  const uint8_t* rgb =
-      picture.rgb.data() +
-      3 * (static_cast<size_t>(y) * static_cast<size_t>(picture.width) + static_cast<size_t>(x));
-  const auto level = [](int value) { return (value * 5 + 127) / 255; };
-  return (level(rgb[0]) * 6 + level(rgb[1])) * 6 + level(rgb[2]);
-}
-
-// DEC's sixels: bands of six rows, each colour's share of a band as one line of characters.
-void ShowSixel(const Picture& picture) {
-  constexpr int kColours = 216, kBand = 6;
-  std::string text = "\x1bPq";
-  const auto select = [&](int colour) { text.append("#").append(std::to_string(colour)); };
-  for (int i = 0; i < kColours; ++i) {
-    select(i);
-    for (const int value : {2, i / 36 * 20, i / 6 % 6 * 20, i % 6 * 20})
-      text.append(";").append(std::to_string(value));
-  }
-  for (int top = 0; top < picture.height; top += kBand) {
-    std::array<std::string, kColours> lines;
-    for (int x = 0; x < picture.width; ++x) {
-      for (int y = top; y < std::min(top + kBand, picture.height); ++y) {
-        std::string& line = lines[static_cast<size_t>(SixelColour(picture, x, y))];
-        line.resize(static_cast<size_t>(picture.width), '?');
-        char& column = line[static_cast<size_t>(x)];
-        column = static_cast<char>(column + (1 << (y - top)));
-      }
-    }
-    for (int i = 0; i < kColours; ++i) {
-      const std::string& line = lines[static_cast<size_t>(i)];
-      if (line.empty()) continue;
-      select(i);
-      text.append(line).append("$");
-    }
-    text += "-";
-  }
-  std::fputs((text + "\x1b\\\n").c_str(), stderr);
 }
 
 }  // namespace
@@ -114,7 +74,7 @@ void PreviewShower::Show(const Picture& picture) {
       std::fprintf(stderr, "the current guess is in %s\n", file_.c_str());
     }
   } else if (way_ == Way::kSixel) {
-    ShowSixel(picture);
+    std::fputs((EncodeSixel(picture) + "\n").c_str(), stderr);
   } else {
     const std::string png = EncodeBase64(EncodePng(picture));
     way_ == Way::kKitty ? ShowKitty(png) : ShowIterm(png);
