@@ -12,12 +12,14 @@
 
 #include "base/error.h"
 #include "commands.h"
+#include "engine/drawing.h"
 #include "engine/engine.h"
 #include "engine/recipe.h"
 #include "event_queue.h"
 #include "formats/mapped_file.h"
 #include "formats/picture_file.h"
 #include "interrupt.h"
+#include "model/config.h"
 #include "model_option.h"
 #include "preview.h"
 #include "progress.h"
@@ -163,6 +165,7 @@ void CheckNames(const DrawOptions& options) {
     if (!folder.empty() && !fs::is_directory(folder, error)) {
       throw Error(ErrorKind::kNotFound, folder.string() + ": no such folder");
     }
+    CheckWritable(name);
   }
 }
 
@@ -254,10 +257,12 @@ void Draw(const DrawOptions& options) {
   CheckNames(options);
   PictureRequest request = RequestOf(options);
   const std::string prompt = std::get<std::string>(request.parts.back());
-  const std::unique_ptr<Engine> engine = LoadEngine(options.engine);
+  const BagelConfig config = LoadBagelConfig(FindModel(options.engine.model));
   if (options.ratio) {
-    request.size = SizeOfRatio(*options.ratio, engine->info().picture.value_or(kPublishedSize));
+    request.size = SizeOfRatio(*options.ratio, DrawnSize({}, config));
   }
+  CheckPictureRequest(request, config);
+  const std::unique_ptr<Engine> engine = LoadEngine(options.engine);
   CatchInterrupts();
   for (int i = 0; i < options.count; ++i) {
     const std::string name = NameOf(options, i);

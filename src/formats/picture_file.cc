@@ -34,6 +34,11 @@ std::vector<std::byte> Encode(const std::string& path, const Picture& picture,
   return ending == ".webp" ? EncodeWebp(picture, kWebpQuality) : EncodeJpeg(picture, kJpegQuality);
 }
 
+// Where a file is written before it gets its name.
+std::string PartName(const std::string& path) {
+  return path + ".part" + std::to_string(::getpid());
+}
+
 }  // namespace
 
 void CheckPictureName(const std::string& path) {
@@ -44,10 +49,23 @@ void CheckPictureName(const std::string& path) {
   }
 }
 
+void CheckWritable(const std::string& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    throw Error(ErrorKind::kInvalidArgument, path + " is a folder");
+  }
+  const std::string part = PartName(path);
+  const bool opened = std::ofstream(part, std::ios::binary).is_open();
+  fs::remove(part, error);
+  if (!opened) {
+    throw Error(ErrorKind::kUnavailable, path + ": cannot be written");
+  }
+}
+
 void WritePicture(const std::string& path, const Picture& picture, const PictureTexts& texts,
                   bool force) {
   const std::vector<std::byte> bytes = Encode(path, picture, texts);
-  const std::string part = path + ".part" + std::to_string(::getpid());
+  const std::string part = PartName(path);
   std::ofstream file(part, std::ios::binary);
   file.write(reinterpret_cast<const char*>(bytes.data()),
              static_cast<std::streamsize>(bytes.size()));

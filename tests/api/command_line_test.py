@@ -4,10 +4,12 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import time
 import unittest
+import zlib
 
 from program import MODEL, PICTURE, eventually, program
 
@@ -20,6 +22,16 @@ def run(*arguments, stdin="", **options):
                             timeout=60, **options)
     result.stderr = re.sub(r"^device cuda: .*: going on with the CPU\n", "", result.stderr)
     return result
+
+
+def write_png(path, width, height):
+    """A black picture."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = zlib.compress(bytes(height * (1 + 3 * width)))
+    with open(path, "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+                   + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
 
 
 class Help(unittest.TestCase):
@@ -241,12 +253,35 @@ class Draw(unittest.TestCase):
                 (64, "0.5 to 1", "--cfg-interval", "0.5,0.1"),
                 (64, "does not say", "--like", "README.md"),
                 (66, "nofile", "--like", "nofile.png"), (69, "x.gif", "-o", "x.gif"),
-                (66, "no/folder", "-o", "no/folder/x.png")):
-            result = run("generate", "--model", MODEL, "--prompt", "x", *arguments)
-            self.assertEqual(result.returncode, code, result.stderr)
-            self.assertRegex(result.stderr, r"^bagel: [^\n]*\n$")
-            self.assertIn(part, result.stderr)
-        self.assertIn("prompt is empty", run("generate", "--model", MODEL, "--prompt", " ").stderr)
+                (66, "no/folder", "-o", "no/folder/x.png"),
+                (69, "/proc/x.png: cannot be written", "-o", "/proc/x.png"),
+                (64, "is a folder", "--force", "-o", self.folder_named("d.png"))):
+            self.fails(code, part, "generate", "--model", MODEL, "--prompt", "x", *arguments)
+        self.fails(64, "prompt is empty", "generate", "--model", MODEL, "--prompt", " ")
+
+    def test_an_edit_says_what_is_wrong_with_its_picture(self):
+        picture = self.path("wide.png")
+        for width, part in ((41, "41x1 is longer than 40:1"), (40, "is outside the sides")):
+            write_png(picture, width, 1)
+            self.fails(64, part, "edit", "--model", MODEL, "--prompt", "x", "--image", picture, "-o",
+                       self.path("a.png"))
+
+    def test_what_is_wrong_is_said_before_the_weights_are_read(self):
+        model = self.folder_named("model")
+        for name in ("llm_config.json", "vit_config.json", "bagel.json"):
+            shutil.copy(os.path.join(MODEL, name), model)
+        self.fails(64, "100x128", "generate", "--model", model, "--prompt", "x", "--width", "100",
+                   "--height", "128", "-o", self.path("a.png"))
+
+    def folder_named(self, name):
+        os.makedirs(self.path(name), exist_ok=True)
+        return self.path(name)
+
+    def fails(self, code, part, *arguments):
+        result = run(*arguments)
+        self.assertEqual(result.returncode, code, result.stderr)
+        self.assertRegex(result.stderr, r"^bagel: [^\n]*\n$")
+        self.assertIn(part, result.stderr)
 
 
 class Tokenize(unittest.TestCase):
