@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -10,74 +11,70 @@
 namespace bagel {
 namespace {
 
-// Mean and variance of a picture's groups of channels, collected band by band (Chan et al. 1979).
-class GroupStatistics {
- public:
-  explicit GroupStatistics(int64_t groups)
-      : means_(static_cast<size_t>(groups)), squares_(static_cast<size_t>(groups)) {}
+constexpr int64_t kTaps = 9;
 
-  // `moments` [2 * groups]: means and variances of `pixels` pixels.
-  void Add(const std::vector<float>& moments, int64_t pixels) {
-    const auto added = static_cast<double>(pixels);
-    const double total = count_ + added;
-    for (size_t g = 0; g < means_.size(); ++g) {
-      const double difference = moments[g] - means_[g];
-      means_[g] += difference * added / total;
-      squares_[g] +=
-          added * (moments[means_.size() + g] + difference * difference * count_ / total);
-    }
-    count_ = total;
-  }
+int64_t ChannelsIn(const Weight& convolution) { return convolution.in / kTaps; }
 
-  // The factors [2, channels] with which x * factors[0] + factors[1] is the GroupNorm of x.
-  std::vector<float> Factors(const std::vector<float>& weight, const std::vector<float>& bias,
-                             double eps) const {
-    const size_t channels = weight.size(), size = channels / means_.size();
-    std::vector<float> factors(2 * channels);
-    for (size_t i = 0; i < channels; ++i) {
-      const double deviation = std::sqrt(squares_[i / size] / count_ + eps);
-      factors[i] = static_cast<float>(weight[i] / deviation);
-      factors[channels + i] =
-          static_cast<float>(bias[i] - means_[i / size] * weight[i] / deviation);
-    }
-    return factors;
-  }
+int64_t BandRows(const VaeBands& bands, int64_t width) {
+  return std::max<int64_t>(1, bands.pixels / width);
+}
 
- private:
-  double count_ = 0;
-  std::vector<double> means_, squares_;
-};
+// How many rows a picture must begin before the one from which it is made band by band, so that a
+// band overwrites only what has been read: those of a band, and one on either side of it.
+int64_t ShiftRows(const VaeBands& bands, int64_t width) { return BandRows(bands, width) + 2; }
 
-// Runs an encoder or decoder. The picture lies in one of two slots of memory, or is what `up_`
-// makes of a slot and only exists in bands.
+// Whether the enlarged picture with which `block` begins is too large to lie beside the two planes
+// that the block makes of it, and is replaced by them row by row instead.
+bool Replaces(const VaeBlock& block, const VaeBands& bands, int64_t pixels) {
+  const int64_t in = ChannelsIn(block.conv1), out = block.conv1.out;
+  return block.shortcut.out > 0 && 2 * out <= in &&
+         pixels * (in + 2 * out) * static_cast<int64_t>(sizeof(float)) > bands.whole_bytes;
+}
+
+// Runs an encoder or decoder on one canvas: the picture lies at its begin or at its end, and what
+// is made of it at the other.
 class Painter {
  public:
-  // `slot_size` floats is the largest plane, see SlotSize.
+  // `size` in floats, see CanvasSize.
   Painter(Ops& ops, Workspace& workspace, const VaeConfig& config, const VaeBands& bands,
-          int64_t slot_size, const std::function<bool()>& stop)
-      : ops_(ops), workspace_(workspace), config_(config), bands_(bands), stop_(stop) {
-    for (Tensor& slot : slots_) slot = workspace.Take(DType::kF32, slot_size, 1);
-  }
+          int64_t size, const std::function<bool()>& stop)
+      : ops_(ops),
+        workspace_(workspace),
+        config_(config),
+        bands_(bands),
+        stop_(stop),
+        canvas_(workspace.Take(DType::kF32, size, 1)) {}
 
-  static int64_t SlotSize(const VaeCoder& coder, const VaeBands& bands, int64_t height,
-                          int64_t width, ConvSampling sampling) {
+  static int64_t CanvasSize(const VaeCoder& coder, const VaeBands& bands, int64_t height,
+                            int64_t width, ConvSampling sampling) {
     int64_t size = 0;
-    const auto add = [&](const VaeBlock& block, int64_t planes) {
-      size = std::max(
-          size, (planes * height + BandRows(bands, width) + kShiftRows) * width * block.conv1.out);
-    };
-    constexpr int64_t kMidPlanes = 4;
-    if (sampling == ConvSampling::kUp) add(coder.mid1, kMidPlanes);
+    const auto need = [&](int64_t channels) { size = std::max(size, height * width * channels); };
+    constexpr int64_t kMidPlanes = 5;
+    if (sampling == ConvSampling::kUp) need(kMidPlanes * coder.mid1.conv1.out);
+    const Weight* up = nullptr;
     for (const VaeCoder::Level& level : coder.levels) {
-      for (const VaeBlock& block : level.blocks) add(block, 1);
+      for (const VaeBlock& block : level.blocks) {
+        const int64_t in = ChannelsIn(block.conv1), out = block.conv1.out;
+        if (up != nullptr && Replaces(block, bands, height * width)) {
+          size = std::max(size, (height + 3 * ShiftRows(bands, width)) * width * in);
+        } else {
+          if (up != nullptr) need(in + (ChannelsIn(*up) + 3) / 4);
+          need(block.shortcut.out > 0 ? in + 2 * out : 2 * out);
+        }
+        up = nullptr;
+      }
       if (level.resample.out == 0) continue;
-      height = sampling == ConvSampling::kUp ? 2 * height : height / 2;
-      width = sampling == ConvSampling::kUp ? 2 * width : width / 2;
-      const int64_t whole = height * width * level.resample.out;
-      if (sampling == ConvSampling::kUp && 2 * whole * kFloatBytes <= bands.whole_bytes)
-        size = std::max(size, whole);
+      if (sampling == ConvSampling::kUp) {
+        up = &level.resample;
+        height *= 2;
+        width *= 2;
+      } else {
+        need(ChannelsIn(level.resample) + (level.resample.out + 3) / 4);
+        height /= 2;
+        width /= 2;
+      }
     }
-    if (sampling == ConvSampling::kDown) add(coder.mid1, kMidPlanes);
+    if (sampling == ConvSampling::kDown) need(kMidPlanes * coder.mid1.conv1.out);
     return size;
   }
 
@@ -86,21 +83,23 @@ class Painter {
     const Workspace::Scope scope(workspace_);
     height_ = height;
     width_ = width;
-    const Tensor x = workspace_.Take(DType::kF32, height * width, conv_in.in / kTaps);
+    const Tensor x = workspace_.Take(DType::kF32, height * width, ChannelsIn(conv_in));
     ops_.CopyToDevice(x.data, input.data(), input.size_bytes());
-    plane_ = Plane(slot_, height * width, conv_in.out);
+    plane_ = At(0, height * width, conv_in.out);
     ops_.Conv2d(plane_, x, conv_in, Geometry());
   }
 
   void Block(const VaeBlock& block) {
     const Workspace::Scope scope(workspace_);
+    if (const Weight* up = std::exchange(up_, nullptr)) {
+      if (Replaces(block, bands_, 4 * height_ * width_)) return ReplacingBlock(*up, block);
+      Resample(*up, ConvSampling::kUp);
+    }
     AskToStop();
-    if (up_ != nullptr && !bands_.stream_always && 4 * plane_.rows * up_->out <= slots_[0].rows)
-      StoreUpsampled();
-    if (up_ == nullptr && block.shortcut.out == 0)
-      BlockInPlace(block);
+    if (block.shortcut.out > 0)
+      BlockWithShortcut(block);
     else
-      BlockInBands(block);
+      BlockInPlace(block);
   }
 
   void Mid(const VaeCoder& coder) {
@@ -112,24 +111,16 @@ class Painter {
   void Level(const VaeCoder::Level& level, ConvSampling sampling) {
     for (const VaeBlock& block : level.blocks) Block(block);
     if (level.resample.out == 0) return;
-    if (sampling == ConvSampling::kUp) {
-      up_ = &level.resample;
-      height_ *= 2;
-      width_ *= 2;
-      return;
-    }
-    const Tensor smaller = Plane(1 - slot_, plane_.rows / 4, level.resample.out);
-    ops_.Conv2d(smaller, plane_, level.resample, {height_, width_, sampling});
-    plane_ = smaller;
-    slot_ = 1 - slot_;
-    height_ /= 2;
-    width_ /= 2;
+    if (sampling == ConvSampling::kUp)
+      up_ = &level.resample;  // the next block knows where to
+    else
+      Resample(level.resample, sampling);
   }
 
   // The last norm and convolution, to host memory.
   void Finish(const VaeCoder& coder, std::span<float> output) {
     const Workspace::Scope scope(workspace_);
-    const Tensor factors = NormFactors(coder.norm_out);
+    const Tensor factors = NormFactors(plane_, coder.norm_out);
     const int64_t channels = coder.conv_out.out;
     ForBands([&](int64_t row, int64_t rows) {
       const Workspace::Scope band_scope(workspace_);
@@ -143,23 +134,29 @@ class Painter {
   }
 
  private:
-  static constexpr int64_t kTaps = 9;
-  static constexpr int64_t kShiftRows = 2;
-  static constexpr int64_t kFloatBytes = sizeof(float);
-
-  static int64_t BandRows(const VaeBands& bands, int64_t width) {
-    return std::max<int64_t>(1, bands.pixels / width);
-  }
-
   void AskToStop() const {
     if (stop_ && stop_()) throw Error(ErrorKind::kCancelled, "request canceled");
   }
 
   ConvGeometry Geometry() const { return {height_, width_, ConvSampling::kSame}; }
 
-  Tensor Plane(int slot, int64_t rows, int64_t channels) const {
-    CHECK(rows * channels <= slots_[slot].rows);
-    return {slots_[slot].data, DType::kF32, rows, channels, channels};
+  Tensor At(int64_t begin, int64_t rows, int64_t channels) const {
+    Tensor plane = canvas_.Rows(begin, rows * channels);
+    plane.rows = rows;
+    plane.cols = plane.stride = channels;
+    return plane;
+  }
+
+  // Memory at the end of the canvas where the picture is not.
+  Tensor Beside(int64_t rows, int64_t channels) const {
+    CHECK(plane_.rows * plane_.cols + rows * channels <= canvas_.rows);
+    return At(at_end_ ? 0 : canvas_.rows - rows * channels, rows, channels);
+  }
+
+  // `plane`, which lies beside the picture, is the picture now.
+  void GoTo(const Tensor& plane) {
+    plane_ = plane;
+    at_end_ = !at_end_;
   }
 
   template <typename Body>
@@ -171,112 +168,119 @@ class Painter {
     }
   }
 
-  // Rows of the picture as it is, or made from the smaller one in the workspace.
-  Tensor Rows(int64_t row, int64_t rows) {
-    if (up_ == nullptr) return plane_.Rows(row * width_, rows * width_);
-    const Tensor band = workspace_.Take(DType::kF32, rows * width_, up_->out);
-    ConvGeometry geometry{height_ / 2, width_ / 2, ConvSampling::kUp};
-    geometry.first_output = row;
-    ops_.Conv2d(band, plane_, *up_, geometry);
-    return band;
-  }
-
-  void StoreUpsampled() {
-    const Tensor larger = Plane(1 - slot_, 4 * plane_.rows, up_->out);
-    ops_.Conv2d(larger, plane_, *up_, {height_ / 2, width_ / 2, ConvSampling::kUp});
-    plane_ = larger;
-    slot_ = 1 - slot_;
-    up_ = nullptr;
-  }
-
-  void AddMoments(GroupStatistics& statistics, const Tensor& x) {
-    const Workspace::Scope scope(workspace_);
+  // The factors [2, channels] with which x * factors[0] + factors[1] is the GroupNorm of x.
+  Tensor NormFactors(const Tensor& x, const LayerNormWeights& norm) {
     const Tensor moments = workspace_.Take(DType::kF32, 2, config_.groups);
     ops_.GroupMoments(moments, x, config_.groups);
-    std::vector<float> host(static_cast<size_t>(2 * config_.groups));
-    ops_.CopyToHost(host.data(), moments.data, host.size() * sizeof(float));
-    statistics.Add(host, x.rows);
+    const std::vector<float> host_moments = ToHost(moments.data, 2 * config_.groups);
+    const std::vector<float> weight = ToHost(norm.weight, x.cols), bias = ToHost(norm.bias, x.cols);
+    const size_t channels = weight.size(), groups = host_moments.size() / 2;
+    std::vector<float> factors(2 * channels);
+    for (size_t i = 0; i < channels; ++i) {
+      const size_t group = i / (channels / groups);
+      const double deviation =
+          std::sqrt(static_cast<double>(host_moments[groups + group]) + config_.norm_eps);
+      factors[i] = static_cast<float>(weight[i] / deviation);
+      factors[channels + i] =
+          static_cast<float>(bias[i] - host_moments[group] * weight[i] / deviation);
+    }
+    const Tensor result = workspace_.Take(DType::kF32, 2, x.cols);
+    ops_.CopyToDevice(result.data, factors.data(), factors.size() * sizeof(float));
+    return result;
   }
 
-  Tensor ToFactors(const GroupStatistics& statistics, const LayerNormWeights& norm,
-                   int64_t channels) {
-    std::vector<float> weight(static_cast<size_t>(channels)), bias(weight.size());
-    ops_.CopyToHost(weight.data(), norm.weight, weight.size() * sizeof(float));
-    ops_.CopyToHost(bias.data(), norm.bias, bias.size() * sizeof(float));
-    const Tensor factors = workspace_.Take(DType::kF32, 2, channels);
-    const std::vector<float> host = statistics.Factors(weight, bias, config_.norm_eps);
-    ops_.CopyToDevice(factors.data, host.data(), host.size() * sizeof(float));
-    return factors;
+  std::vector<float> ToHost(const void* data, int64_t count) {
+    std::vector<float> host(static_cast<size_t>(count));
+    ops_.CopyToHost(host.data(), data, host.size() * sizeof(float));
+    return host;
   }
 
-  Tensor NormFactorsOf(const Tensor& x, const LayerNormWeights& norm) {
-    GroupStatistics statistics(config_.groups);
-    AddMoments(statistics, x);
-    return ToFactors(statistics, norm, x.cols);
-  }
-
-  // Of the picture.
-  Tensor NormFactors(const LayerNormWeights& norm) {
-    if (up_ == nullptr) return NormFactorsOf(plane_, norm);
-    GroupStatistics statistics(config_.groups);
-    ForBands([&](int64_t row, int64_t rows) {
-      const Workspace::Scope scope(workspace_);
-      AddMoments(statistics, Rows(row, rows));
-    });
-    return ToFactors(statistics, norm, up_->out);
+  void Resample(const Weight& weight, ConvSampling sampling) {
+    AskToStop();
+    const ConvGeometry geometry{height_, width_, sampling};
+    height_ = geometry.OutputHeight();
+    width_ = geometry.OutputWidth();
+    const Tensor sampled = Beside(height_ * width_, weight.out);
+    ops_.Conv2d(sampled, plane_, weight, geometry);
+    GoTo(sampled);
   }
 
   void BlockInPlace(const VaeBlock& block) {
-    const Tensor inner = Plane(1 - slot_, plane_.rows, block.conv1.out);
-    ops_.Conv2d(inner, plane_, block.conv1, Geometry(), NormFactors(block.norm1));
+    const Tensor inner = Beside(plane_.rows, block.conv1.out);
+    ops_.Conv2d(inner, plane_, block.conv1, Geometry(), NormFactors(plane_, block.norm1));
     AskToStop();
-    ops_.Conv2dAdd(plane_, inner, block.conv2, Geometry(), NormFactorsOf(inner, block.norm2));
+    ops_.Conv2dAdd(plane_, inner, block.conv2, Geometry(), NormFactors(inner, block.norm2));
   }
 
-  // In the other slot the result begins a little before the inner plane from which it is made, so
-  // that a band of it only overwrites rows that have been read.
-  void BlockInBands(const VaeBlock& block) {
-    const int64_t shift = (BandRows(bands_, width_) + kShiftRows) * width_;
-    const int64_t pixels = height_ * width_, channels = block.conv1.out;
-    const Tensor both = Plane(1 - slot_, pixels + shift, channels);
-    const Tensor result = both.Rows(0, pixels), inner = both.Rows(shift, pixels);
-    const Tensor factors1 = NormFactors(block.norm1);
+  void BlockWithShortcut(const VaeBlock& block) {
+    const int64_t pixels = plane_.rows;
+    const Tensor both = Beside(2 * pixels, block.conv1.out);
+    const Tensor inner = both.Rows(at_end_ ? pixels : 0, pixels);
+    const Tensor result = both.Rows(at_end_ ? 0 : pixels, pixels);
+    ops_.Conv2d(inner, plane_, block.conv1, Geometry(), NormFactors(plane_, block.norm1));
+    AskToStop();
+    ops_.Linear(result, plane_, block.shortcut);
+    ops_.Conv2dAdd(result, inner, block.conv2, Geometry(), NormFactors(inner, block.norm2));
+    GoTo(result);
+  }
+
+  // A block with the enlarging before it, in little more memory than the enlarged picture takes.
+  // That replaces the picture it is made from, which lies at the end of the canvas. A row of it
+  // makes room for the same row of both planes, and a row of those for one of the result.
+  void ReplacingBlock(const Weight& up, const VaeBlock& block) {
+    if (!at_end_) {
+      const Tensor moved = Beside(plane_.rows, plane_.cols);
+      ops_.Copy(moved, plane_);
+      GoTo(moved);
+    }
+    const ConvGeometry enlarging{height_, width_, ConvSampling::kUp};
+    height_ *= 2;
+    width_ *= 2;
+    const int64_t pixels = height_ * width_, out = block.conv1.out;
+    const int64_t shift = ShiftRows(bands_, width_) * width_ * up.out;
+    const Tensor enlarged = At(2 * shift, pixels, up.out), planes = At(shift, pixels, up.out);
+    const Tensor inner = planes.Cols(0, out), shortcut = planes.Cols(out, out);
+    const Tensor result = At(0, pixels, out);
     ForBands([&](int64_t row, int64_t rows) {
-      const Workspace::Scope scope(workspace_);
-      ConvGeometry geometry = Geometry();
-      const auto [first, last] = geometry.InputRows(row, rows);
-      geometry.first_input = first;
-      geometry.first_output = row;
-      ops_.Conv2d(inner.Rows(row * width_, rows * width_), Rows(first, last - first), block.conv1,
-                  geometry, factors1);
+      ConvRows(Band(enlarged, row, rows), row, plane_, up, enlarging);
     });
-    const Tensor factors2 = NormFactorsOf(inner, block.norm2);
+    const Tensor factors1 = NormFactors(enlarged, block.norm1);
     ForBands([&](int64_t row, int64_t rows) {
-      const Workspace::Scope scope(workspace_);
-      const Tensor y = result.Rows(row * width_, rows * width_), x = Rows(row, rows);
-      if (block.shortcut.out > 0)
-        ops_.Linear(y, x, block.shortcut);
-      else
-        ops_.Copy(y, x);
-      ConvGeometry geometry = Geometry();
-      const auto [first, last] = geometry.InputRows(row, rows);
-      geometry.first_input = first;
-      geometry.first_output = row;
-      ops_.Conv2dAdd(y, inner.Rows(first * width_, (last - first) * width_), block.conv2, geometry,
-                     factors2);
+      ops_.Linear(Band(shortcut, row, rows), Band(enlarged, row, rows), block.shortcut);
+      ConvRows(Band(inner, row, rows), row, enlarged, block.conv1, Geometry(), factors1);
     });
-    plane_ = result;
-    slot_ = 1 - slot_;
-    up_ = nullptr;
+    const Tensor factors2 = NormFactors(inner, block.norm2);
+    ForBands([&](int64_t row, int64_t rows) {
+      ops_.Copy(Band(result, row, rows), Band(shortcut, row, rows));
+      ConvRows(Band(result, row, rows), row, inner, block.conv2, Geometry(), factors2, true);
+    });
+    GoTo(result);
+  }
+
+  Tensor Band(const Tensor& plane, int64_t row, int64_t rows) const {
+    return plane.Rows(row * width_, rows * width_);
+  }
+
+  // y, the rows of a convolution of x from `row` on, reading no more of x than they need.
+  void ConvRows(const Tensor& y, int64_t row, const Tensor& x, const Weight& weight,
+                ConvGeometry geometry, const Tensor& factors = {}, bool add = false) {
+    const auto [first, last] = geometry.InputRows(row, y.rows / geometry.OutputWidth());
+    geometry.first_input = first;
+    geometry.first_output = row;
+    const Tensor rows = x.Rows(first * geometry.width, (last - first) * geometry.width);
+    if (add)
+      ops_.Conv2dAdd(y, rows, weight, geometry, factors);
+    else
+      ops_.Conv2d(y, rows, weight, geometry, factors);
   }
 
   // One head over all pixels.
   void Attention(const VaeCoder& coder) {
     const Workspace::Scope scope(workspace_);
-    const Tensor factors = NormFactors(coder.mid_norm);
+    const Tensor factors = NormFactors(plane_, coder.mid_norm);
+    const Tensor planes = Beside(4 * plane_.rows, plane_.cols);
     Tensor parts[4];
-    for (int64_t i = 0; i < 4; ++i)
-      parts[i] = Plane(1 - slot_, 4 * plane_.rows, plane_.cols).Rows(i * plane_.rows, plane_.rows);
+    for (int64_t i = 0; i < 4; ++i) parts[i] = planes.Rows(i * plane_.rows, plane_.rows);
     const auto& [normed, q, k, v] = parts;
     ops_.ScaleShift(normed, plane_, factors);
     ops_.Linear(q, normed, coder.mid_q);
@@ -291,11 +295,11 @@ class Painter {
   const VaeConfig& config_;
   const VaeBands& bands_;
   const std::function<bool()>& stop_;
-  Tensor slots_[2];
-  int slot_ = 0;  // that holds plane_
-  Tensor plane_;  // [height_ * width_, channels], or a quarter of that before up_
-  const Weight* up_ = nullptr;
+  Tensor canvas_;
+  Tensor plane_;  // the picture [height_ * width_, channels]
+  bool at_end_ = false;
   int64_t height_ = 0, width_ = 0;
+  const Weight* up_ = nullptr;  // that enlarges the picture before the next block
 };
 
 }  // namespace
@@ -306,7 +310,7 @@ void VaeEncode(Ops& ops, Workspace& workspace, const VaeConfig& config, const Va
   const Workspace::Scope scope(workspace);
   const VaeBands bands;
   Painter painter(ops, workspace, config, bands,
-                  Painter::SlotSize(encoder, bands, height, width, ConvSampling::kDown), stop);
+                  Painter::CanvasSize(encoder, bands, height, width, ConvSampling::kDown), stop);
   painter.Start(encoder.conv_in, pixels, height, width);
   for (const VaeCoder::Level& level : encoder.levels) painter.Level(level, ConvSampling::kDown);
   painter.Mid(encoder);
@@ -318,7 +322,7 @@ void VaeDecode(Ops& ops, Workspace& workspace, const VaeConfig& config, const Va
                std::span<float> pixels, const std::function<bool()>& stop) {
   const Workspace::Scope scope(workspace);
   Painter painter(ops, workspace, config, bands,
-                  Painter::SlotSize(decoder, bands, height, width, ConvSampling::kUp), stop);
+                  Painter::CanvasSize(decoder, bands, height, width, ConvSampling::kUp), stop);
   painter.Start(decoder.conv_in, latents, height, width);
   painter.Mid(decoder);
   for (const VaeCoder::Level& level : decoder.levels) painter.Level(level, ConvSampling::kUp);

@@ -1,4 +1,4 @@
-// The FLUX.1 autoencoder: pictures to latents and back, in two planes of memory.
+// The FLUX.1 autoencoder: pictures to latents and back, in the memory of two planes.
 #ifndef BAGEL_MODEL_VAE_H_
 #define BAGEL_MODEL_VAE_H_
 
@@ -13,12 +13,11 @@
 
 namespace bagel {
 
-// How much of an enlarged picture that has no room as a whole exists at once.
+// How a picture is decoded that is too large to be enlarged as a whole.
 struct VaeBands {
-  int64_t pixels = 8192;       // of one band, rounded down to rows, at least one
-  bool stream_always = false;  // in bands even where there is room
-  // An enlarged picture of which both planes take no more is made room for: three times it would
-  // be computed in bands.
+  int64_t pixels = 16384;  // of one band, rounded down to rows, at least one
+  // What an enlarged picture and the two planes that its first block makes of it may take together.
+  // Beyond that they take its place, band by band.
   int64_t whole_bytes = int64_t{1} << 30;
 };
 
@@ -30,8 +29,8 @@ void VaeEncode(Ops& ops, Workspace& workspace, const VaeConfig& config, const Va
                std::span<float> moments, const std::function<bool()>& stop = nullptr);
 
 // Latents [height * width, latent channels], already unscaled -> pixels [.., 3], about -1 to 1, of
-// Downsample() times the sides. Statistics of a GroupNorm are always those of the whole picture,
-// so bands change the result by rounding alone.
+// Downsample() times the sides. Nothing is computed twice, and statistics of a GroupNorm are those
+// of the whole picture, so bands change the result by rounding alone.
 void VaeDecode(Ops& ops, Workspace& workspace, const VaeConfig& config, const VaeCoder& decoder,
                std::span<const float> latents, int64_t height, int64_t width, const VaeBands& bands,
                std::span<float> pixels, const std::function<bool()>& stop = nullptr);
