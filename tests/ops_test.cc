@@ -128,10 +128,7 @@ class StoredWeight {
 class Placed {
  public:
   // Tensors are of type `type`.
-  Placed(Ops& ops, DType type) : ops_(ops), type_(type) {}
-  ~Placed() {
-    for (void* memory : memory_) ops_.Free(memory);
-  }
+  Placed(Ops& ops, DType type) : ops_(ops), type_(type), memory_(ops) {}
   Placed(const Placed&) = delete;
 
   Ops& ops() const { return ops_; }
@@ -179,14 +176,14 @@ class Placed {
   template <typename T>
   void* Copy(const std::vector<T>& values) {
     const size_t bytes = values.size() * sizeof(T);
-    memory_.push_back(ops_.Allocate(bytes));
-    ops_.CopyToDevice(memory_.back(), values.data(), bytes);
-    return memory_.back();
+    void* copy = memory_.Take(bytes);
+    ops_.CopyToDevice(copy, values.data(), bytes);
+    return copy;
   }
 
   Ops& ops_;
   DType type_;
-  std::vector<void*> memory_;
+  WeightMemory memory_;
 };
 
 class OpsTest : public testing::TestWithParam<Device> {

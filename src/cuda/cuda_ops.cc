@@ -92,9 +92,9 @@ class CudaOps final : public Ops {
     const OpName name("AwaitAside");
     aside_.Await();
   }
-  Weight Place(const Weight& host, const std::string& name, std::vector<void*>& owned) override {
+  Weight Place(const Weight& host, const std::string& name, WeightMemory& memory) override {
     const OpName op("Place");
-    return PlaceWeight(context_, uploader_, host, name, owned);
+    return PlaceWeight(context_, uploader_, host, name, memory);
   }
 
  private:

@@ -44,8 +44,8 @@ dim3 BlocksFor(int64_t count) {
 
 class Placer {
  public:
-  Placer(CudaContext& context, Uploader& uploader, std::vector<void*>& owned)
-      : context_(context), uploader_(uploader), owned_(owned) {}
+  Placer(CudaContext& context, Uploader& uploader, WeightMemory& memory)
+      : context_(context), uploader_(uploader), memory_(memory) {}
 
   template <typename T>
   const T* Copy(const void* host, int64_t count) {
@@ -110,21 +110,19 @@ class Placer {
 
   template <typename T>
   T* Take(int64_t count) {
-    owned_.push_back(nullptr);
-    owned_.back() = AllocateOnDevice(static_cast<size_t>(count) * sizeof(T));
-    return static_cast<T*>(owned_.back());
+    return static_cast<T*>(memory_.Take(static_cast<size_t>(count) * sizeof(T)));
   }
 
   CudaContext& context_;
   Uploader& uploader_;
-  std::vector<void*>& owned_;
+  WeightMemory& memory_;
 };
 
 }  // namespace
 
 Weight PlaceWeight(CudaContext& context, Uploader& uploader, const Weight& host,
-                   const std::string& name, std::vector<void*>& owned) {
-  Placer placer(context, uploader, owned);
+                   const std::string& name, WeightMemory& memory) {
+  Placer placer(context, uploader, memory);
   const int64_t count = host.out * host.in;
   Weight weight = host;
   switch (host.format) {

@@ -178,9 +178,9 @@ void VisitVae(Visitor& visitor, const BagelConfig& config, BagelWeights& weights
 // Finds tensors, checks them, and makes weights of them.
 class Loader {
  public:
-  // Everything allocated on the device is added to `copies`.
-  Loader(const SafetensorsFolder& checkpoint, Ops& ops, std::vector<void*>& copies)
-      : checkpoint_(checkpoint), ops_(ops), copies_(copies), copies_nf4_(HasRoomForNf4()) {}
+  // What is copied lies in `memory`.
+  Loader(const SafetensorsFolder& checkpoint, Ops& ops, WeightMemory& memory)
+      : checkpoint_(checkpoint), ops_(ops), memory_(memory), copies_nf4_(HasRoomForNf4()) {}
 
   // From here on the layers' matrices, in the form in which the device wants them, stay in host
   // memory that is added to `held`.
@@ -193,10 +193,10 @@ class Loader {
 
   void Table(Weight& weight, const std::string& name, int64_t out, int64_t in) {
     const Weight host = FindWeight(checkpoint_, name, out, in);
-    const size_t first_copy = copies_.size();
-    weight = ops_.Place(host, name, copies_);
-    if (held_ != nullptr && weight.data != host.data && name.starts_with(kLayers))
-      Hold(weight, first_copy);
+    const bool holds = held_ != nullptr && name.starts_with(kLayers);
+    WeightMemory passing(ops_);
+    weight = ops_.Place(host, name, holds ? passing : memory_);
+    if (holds && weight.data != host.data) Hold(weight);
     const std::span<const std::byte> stored = checkpoint_.Get(name).data;
     // A decode step reads 4-bit weights a third faster from the device's own memory (large pages)
     // than from the mapped file.
@@ -233,27 +233,25 @@ class Loader {
         for (int64_t i = 0; i < in; ++i) values.push_back(row[static_cast<size_t>(i * taps + tap)]);
       }
     }
-    weight = ops_.Place({WeightFormat::kF32, out, taps * in, values.data()}, name, copies_);
+    weight = ops_.Place({WeightFormat::kF32, out, taps * in, values.data()}, name, memory_);
     if (weight.data == values.data()) weight.data = Upload(values);
     Vector(weight.bias, name + ".bias", out);
   }
 
  private:
   const void* Copy(std::span<const std::byte> bytes) {
-    copies_.push_back(ops_.Allocate(bytes.size()));
-    ops_.CopyToDevice(copies_.back(), bytes.data(), bytes.size());
-    return copies_.back();
+    void* copy = memory_.Take(bytes.size());
+    ops_.CopyToDevice(copy, bytes.data(), bytes.size());
+    return copy;
   }
 
-  // Moves what was placed since `first_copy` from the device to host memory.
-  void Hold(Weight& weight, size_t first_copy) {
+  // Copies a weight from the device to host memory.
+  void Hold(Weight& weight) {
     held_->push_back(nullptr);
     held_->back() = ops_.AllocateHost(MovedBytes(weight));
     weight = Moved(weight, held_->back(), [this](void* to, const void* from, size_t bytes) {
       ops_.CopyToHost(to, from, bytes);
     });
-    for (size_t i = first_copy; i < copies_.size(); ++i) ops_.Free(copies_[i]);
-    copies_.resize(first_copy);
   }
 
   const float* Upload(std::span<const float> values) {
@@ -271,7 +269,7 @@ class Loader {
 
   const SafetensorsFolder& checkpoint_;
   Ops& ops_;
-  std::vector<void*>& copies_;
+  WeightMemory& memory_;
   std::vector<void*>* held_ = nullptr;
   bool copies_nf4_;
 };
@@ -359,17 +357,6 @@ std::string FindDrawing(const SafetensorsFolder& checkpoint,
   return "";
 }
 
-// Bytes of a tensor on a device that holds all of them but the rows of token ids, about: magnitudes
-// of NF4 become f16, matrices of f32 and convolutions too.
-size_t BytesOnDevice(const std::string& name, const TensorEntry& entry) {
-  if (RoleOf(name, entry.shape) == TensorRole::kEmbedding) return 0;
-  const auto halves = static_cast<size_t>(entry.elements()) * sizeof(uint16_t);
-  const bool magnitudes = name.ends_with(".absmax"), matrix = entry.shape.size() > 1;
-  if (entry.shape.size() == 4 || magnitudes || (matrix && entry.dtype == DType::kF32))
-    return halves;
-  return entry.data.size();
-}
-
 // Throws kOutOfMemory unless `available` bytes are enough for `weights`, and for `work` beside
 // them.
 void CheckRoom(const std::string& who, size_t weights, size_t work, const std::string& where,
@@ -386,59 +373,80 @@ void CheckRoom(const std::string& who, size_t weights, size_t work, const std::s
               needs + ", " + where + " has " + gigabytes(available) + " free");
 }
 
-// Throws kOutOfMemory before anything is copied to a device that has too little memory for the
-// weights that `drawing` asks for and, beside them, `work` bytes.
-void CheckRoom(const Ops& ops, const SafetensorsFolder& checkpoint,
-               const std::optional<SafetensorsFolder>& autoencoder, DrawingHalf drawing,
-               size_t layers, size_t work) {
-  const size_t free_bytes = ops.FreeBytes();
-  if (free_bytes == SIZE_MAX) return;
-  size_t device = 0, host = 0;
-  for (const auto& [name, entry] : checkpoint.tensors()) {
-    const bool is_gen = name.find(kGen) != std::string::npos;
-    if (is_gen && drawing == DrawingHalf::kOff) continue;
-    const bool is_held = is_gen && drawing == DrawingHalf::kOnDemand && name.starts_with(kLayers);
-    (is_held ? host : device) += BytesOnDevice(name, entry);
+// What a Loader will take of a GPU's memory, and of the host's for layers that are held there.
+struct LoadedBytes {
+  size_t device = 0;
+  size_t host = 0;
+};
+
+LoadedBytes CountBytes(const BagelConfig& config, const SafetensorsFolder& checkpoint,
+                       const std::optional<SafetensorsFolder>& autoencoder, DrawingHalf drawing) {
+  LoadedBytes bytes;
+  const auto bytes_of = [](const SafetensorsFolder& files, const TensorSpec& spec) {
+    if (spec.role == TensorRole::kEmbedding) return size_t{0};
+    if (spec.role == TensorRole::kVector)
+      return WeightMemory::Room(static_cast<size_t>(spec.shape[0]) * sizeof(float));
+    const Weight stored = FindWeight(files, spec.name, spec.shape);
+    // Kernels of convolutions are unpacked.
+    const Weight unpacked{WeightFormat::kF32, stored.out, stored.in, stored.data};
+    return PlacedBytes(spec.shape.size() == 4 ? unpacked : stored);
+  };
+  for (const TensorSpec& spec : ExpectedTensors(config)) {
+    if (spec.is_drawing && drawing == DrawingHalf::kOff) continue;
+    const bool is_held =
+        spec.is_drawing && spec.role == TensorRole::kDecoder && drawing == DrawingHalf::kOnDemand;
+    (is_held ? bytes.host : bytes.device) += bytes_of(checkpoint, spec);
   }
-  if (autoencoder)
-    for (const auto& [name, entry] : autoencoder->tensors()) device += BytesOnDevice(name, entry);
-  device += host * std::min(LayerStream::kLayersOnDevice, layers) / layers;
-  CheckRoom(checkpoint.folder(), device, work, ops.Name(), free_bytes);
+  if (drawing == DrawingHalf::kOff) return bytes;
+  for (const TensorSpec& spec : ExpectedAutoencoder(config))
+    bytes.device += bytes_of(*autoencoder, spec);
+  return bytes;
+}
+
+// Throws kOutOfMemory before anything is copied to a device that has too little memory for the
+// weights and, beside them, `work` bytes, or kept for it by such a host.
+void CheckRoom(const Ops& ops, const std::string& folder, const LoadedBytes& bytes, size_t layers,
+               size_t work) {
+  const size_t fetched = bytes.host * std::min(LayerStream::kLayersOnDevice, layers) / layers;
+  CheckRoom(folder, bytes.device + fetched, work, ops.Name(), ops.FreeBytes());
   const size_t available = AvailableMemory();
-  if (available > 0) CheckRoom(checkpoint.folder() + " on demand", host, 0, "the host", available);
+  if (available > 0) CheckRoom(folder + " on demand", bytes.host, 0, "the host", available);
 }
 
 }  // namespace
 
 LoadedWeights::LoadedWeights(const std::filesystem::path& folder, const BagelConfig& config,
                              Ops& ops, DrawingHalf drawing, size_t work_bytes)
-    : ops_(ops), checkpoint_(folder.string(), {"ema", "model"}) {
+    : ops_(ops), checkpoint_(folder.string(), {"ema", "model"}), memory_(ops) {
   try {
     drawing_missing_ = drawing != DrawingHalf::kOff
                            ? FindDrawing(checkpoint_, autoencoder_)
                            : checkpoint_.folder() + " was loaded without its drawing half";
     if (!drawing_missing_.empty()) drawing = DrawingHalf::kOff;
-    CheckRoom(ops, checkpoint_, autoencoder_, drawing, static_cast<size_t>(config.llm.layers),
-              work_bytes);
-    Loader loader(checkpoint_, ops, copies_);
+    if (ops.FreeBytes() != SIZE_MAX) {
+      const LoadedBytes bytes = CountBytes(config, checkpoint_, autoencoder_, drawing);
+      CheckRoom(ops, checkpoint_.folder(), bytes, static_cast<size_t>(config.llm.layers),
+                work_bytes);
+      memory_.Reserve(bytes.device);
+    }
+    Loader loader(checkpoint_, ops, memory_);
     VisitUnderstanding(loader, config, weights_);
     if (drawing != DrawingHalf::kOff) {
       if (drawing == DrawingHalf::kOnDemand) loader.HoldLayers(held_);
       VisitDrawing(loader, config, weights_);
       weights_.gen_on_host = !held_.empty();
-      Loader vae_loader(*autoencoder_, ops, copies_);
+      Loader vae_loader(*autoencoder_, ops, memory_);
       VisitVae(vae_loader, config, weights_);
     }
   } catch (...) {
-    FreeAll();
+    FreeHeld();
     throw;
   }
 }
 
-LoadedWeights::~LoadedWeights() { FreeAll(); }
+LoadedWeights::~LoadedWeights() { FreeHeld(); }
 
-void LoadedWeights::FreeAll() {
-  for (void* copy : copies_) ops_.Free(copy);
+void LoadedWeights::FreeHeld() {
   for (void* memory : held_) ops_.FreeHost(memory);
 }
 

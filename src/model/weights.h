@@ -13,6 +13,7 @@
 #include "model/drawing_half.h"
 #include "tensor/ops.h"
 #include "tensor/weight.h"
+#include "tensor/weight_memory.h"
 
 namespace bagel {
 
@@ -112,14 +113,14 @@ class LoadedWeights {
   int64_t parameters() const;
 
  private:
-  void FreeAll();
+  void FreeHeld();
 
   Ops& ops_;
   SafetensorsFolder checkpoint_;
   std::optional<SafetensorsFolder> autoencoder_;
   std::string drawing_missing_;
   BagelWeights weights_;
-  std::vector<void*> copies_;
+  WeightMemory memory_;
   std::vector<void*> held_;  // host memory
 };
 

@@ -230,7 +230,7 @@ void Ops::CopyAside(void* device, const void* host, size_t bytes) {
   CopyToDevice(device, host, bytes);
 }
 
-Weight Ops::Place(const Weight& host, const std::string&, std::vector<void*>&) { return host; }
+Weight Ops::Place(const Weight& host, const std::string&, WeightMemory&) { return host; }
 
 void Ops::Trace(const std::string& name, const Tensor& tensor) {
   if (!trace_) return;

@@ -14,12 +14,12 @@
 #include <span>
 #include <string>
 #include <tuple>
-#include <vector>
 
 #include "tensor/conv.h"
 #include "tensor/step.h"
 #include "tensor/tensor.h"
 #include "tensor/weight.h"
+#include "tensor/weight_memory.h"
 
 namespace bagel {
 
@@ -119,9 +119,9 @@ class Ops {
   virtual void AwaitAside() {}
   // `host`, whose data and scales lie in host memory, as ops take it: itself on a device that reads
   // host memory, else a copy in the device's memory, in a format of the device's choice. The bias
-  // stays as it is. What was allocated is added to `owned`, for Free. Throws kOutOfMemory, or
-  // kUnsupported naming the tensor `name` for a value that no format of the device can hold.
-  virtual Weight Place(const Weight& host, const std::string& name, std::vector<void*>& owned);
+  // stays as it is. The copy lies in `memory`. Throws kOutOfMemory, or kUnsupported naming the
+  // tensor `name` for a value that no format of the device can hold.
+  virtual Weight Place(const Weight& host, const std::string& name, WeightMemory& memory);
 
   // Makes `step` the one that HeadNormRope, KvAppend and Attention refer to, until the next call.
   void BeginStep(const Step& step);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "quant/codec.h"
 #include "quant/half.h"
+#include "tensor/weight_memory.h"
 
 namespace bagel {
 
@@ -59,17 +60,12 @@ void ForEachPart(Weight& weight, const Visit& visit) {
   call(weight.nf4.nested_map, kFloat * static_cast<int64_t>(Nf4NestedMap().size()));
 }
 
-constexpr size_t PartRoom(size_t bytes) {
-  constexpr size_t kAlignment = 256;
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-}
-
 }  // namespace
 
 size_t MovedBytes(const Weight& weight) {
   Weight parts = weight;
   size_t total = 0;
-  ForEachPart(parts, [&](const auto*, size_t bytes) { total += PartRoom(bytes); });
+  ForEachPart(parts, [&](const auto*, size_t bytes) { total += WeightMemory::Room(bytes); });
   return total;
 }
 
@@ -79,9 +75,21 @@ Weight Moved(const Weight& weight, void* memory, const CopyPart& copy) {
   ForEachPart(moved, [&]<typename T>(const T*& part, size_t bytes) {
     copy(place, part, bytes);
     part = static_cast<const T*>(static_cast<const void*>(place));
-    place += PartRoom(bytes);
+    place += WeightMemory::Room(bytes);
   });
   return moved;
+}
+
+size_t PlacedBytes(const Weight& host) {
+  Weight placed = host;
+  if (host.format == WeightFormat::kF32 || host.format == WeightFormat::kBF16)
+    placed.format = WeightFormat::kF16;
+  if (host.format == WeightFormat::kNf4) {
+    placed.scales = host.data;  // stands for the magnitudes: only whether it is there counts
+    placed.nf4 = {};
+    placed.nf4.map = host.nf4.map;
+  }
+  return MovedBytes(placed);
 }
 
 int64_t WeightRowBytes(const Weight& weight) {

@@ -45,6 +45,8 @@ int64_t WeightBytes(const Weight& weight);
 using CopyPart = std::function<void(void* to, const void* from, size_t bytes)>;
 size_t MovedBytes(const Weight& weight);
 Weight Moved(const Weight& weight, void* memory, const CopyPart& copy);
+// MovedBytes of `host` as a GPU keeps it: f32 and bf16 become f16, and so do magnitudes of NF4.
+size_t PlacedBytes(const Weight& host);
 
 // One row as f32: values [in]. The weight must lie in host memory.
 void UnpackRow(const Weight& weight, int64_t row, float* values);
