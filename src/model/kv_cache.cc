@@ -5,9 +5,11 @@
 namespace bagel {
 namespace {
 
-// Pages from the start, and the least that are added: 2048 tokens, 117 MB of f16 at the published
-// shape.
-constexpr int64_t kFirstPages = 16;
+// Pages are added sixteen at a time: 2048 tokens, 117 MB of f16 at the published shape. The first
+// ones are fewer by one, since a GPU gives a layer's memory in units of 2 MB, sixteen such pages,
+// of which a little goes to what lies behind the pages.
+constexpr int64_t kMorePages = 16;
+constexpr int64_t kFirstPages = kMorePages - 1;
 
 }  // namespace
 
@@ -63,9 +65,15 @@ void KvPool::Grow(int64_t pages) {
   free_.insert(free_.begin(), added.begin(), added.end());
 }
 
+void KvPool::Prepare(int64_t count) {
+  const int64_t missing = count - static_cast<int64_t>(free_.size());
+  if (missing <= 0 || pages() == most_pages_) return;
+  const int64_t added = (missing + kMorePages - 1) / kMorePages * kMorePages;
+  Grow(std::min(most_pages_, pages() + added));
+}
+
 int32_t KvPool::TakePage() {
-  if (free_.empty() && pages() < most_pages_)
-    Grow(std::min(most_pages_, pages() + std::max(kFirstPages, pages() / 2)));
+  Prepare(1);
   if (free_.empty()) throw Error(ErrorKind::kOutOfMemory, "no free page in the key/value cache");
   const int32_t page = free_.back();
   free_.pop_back();
@@ -114,8 +122,9 @@ void Context::Fork(const Context& other) {
 }
 
 void Context::Reserve(int64_t tokens) {
-  while (static_cast<int64_t>(pages_.size()) * kKvPageTokens < length_ + tokens)
-    pages_.push_back(pool_->TakePage());
+  const int64_t pages = (length_ + tokens + kKvPageTokens - 1) / kKvPageTokens;
+  pool_->Prepare(pages - static_cast<int64_t>(pages_.size()));
+  while (static_cast<int64_t>(pages_.size()) < pages) pages_.push_back(pool_->TakePage());
 }
 
 void Context::Advance(int64_t tokens, int64_t rope_positions) {

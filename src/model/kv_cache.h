@@ -31,6 +31,9 @@ class KvPool {
   // Those that can still be taken, if the device has memory for them.
   int64_t free_pages() const { return most_pages_ - pages() + static_cast<int64_t>(free_.size()); }
 
+  // Makes room for `count` pages that will be taken next, as far as the limit allows. Throws
+  // kOutOfMemory; what there was stays.
+  void Prepare(int64_t count);
   // Throws kOutOfMemory when none is free; what there was stays.
   int32_t TakePage();
   // One more holder of a page that is only read from now on.
