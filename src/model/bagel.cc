@@ -114,38 +114,31 @@ bool IsDecoding(std::span<const StepInput> inputs) {
   });
 }
 
-// The workspace of the largest step: `max_rows` rows that are one picture, and `max_rows` rows of
-// one-token texts that all want logits would be the extremes; the engine never asks for more than
-// kMaxLogits of the latter.
+// The workspace of the largest step: `max_rows` rows that are one picture, and beside them as many
+// one-token texts that want logits as the engine decodes together at most.
 constexpr int64_t kMaxLogits = 64;
 
 size_t MeasureWorkspace(const Ops& device, const BagelConfig& config, const BagelWeights& weights,
                         int64_t max_rows) {
   MeasuringOps ops(device);
-  const auto measure = [&](const std::vector<StepInput>& inputs, const Step& step) {
-    StepPlan plan{step, {}, 0};
-    plan.route = {{0, plan.step.rows(), Expert::kUnd}};
-    ops.BeginStep(plan.step);
-    Workspace workspace;
-    const Tensor hidden = EmbedInputs(ops, workspace, config, weights, {}, inputs, plan, "");
-    RunLayers(ops, workspace, config, weights, nullptr, plan, nullptr, hidden, "", nullptr);
-    RunLogits(ops, workspace, config, weights, inputs, plan, hidden, "");
-    return workspace.peak();
-  };
   ImagePatches image;
   image.positions.assign(static_cast<size_t>(max_rows - 2), 0);
   const std::vector<int32_t> pages(static_cast<size_t>(max_rows / kKvPageTokens + 1));
-  Step picture{std::vector<int32_t>(static_cast<size_t>(max_rows)),
-               {{0, max_rows, 0, false, pages}}};
-  const int64_t texts = std::min(kMaxLogits, max_rows);
-  Step decode{std::vector<int32_t>(static_cast<size_t>(texts)), {}};
-  for (int64_t r = 0; r < texts; ++r) decode.spans.push_back({r, 1, 0, true, {0}});
-  const size_t picture_bytes = measure({StepInput{nullptr, {}, &image, true}}, picture);
-  const size_t decode_bytes = measure(
-      std::vector<StepInput>(static_cast<size_t>(texts), StepInput{nullptr, {0}, nullptr, true}),
-      decode);
-  // A mixed step holds at most both.
-  return picture_bytes + decode_bytes;
+  std::vector<StepInput> inputs = {{nullptr, {}, &image}};
+  StepPlan plan{{{}, {{0, max_rows, 0, false, pages}}}, {}, 0};
+  for (int64_t i = 0; i < kMaxLogits; ++i) {
+    inputs.push_back({nullptr, {0}, nullptr, true});
+    plan.step.spans.push_back({max_rows + i, 1, 0, true, {0}});
+  }
+  const int64_t rows = max_rows + kMaxLogits;
+  plan.step.positions.assign(static_cast<size_t>(rows), 0);
+  plan.route = {{0, rows, Expert::kUnd}};
+  ops.BeginStep(plan.step);
+  Workspace workspace;
+  const Tensor hidden = EmbedInputs(ops, workspace, config, weights, {}, inputs, plan, "");
+  RunLayers(ops, workspace, config, weights, nullptr, plan, nullptr, hidden, "", nullptr);
+  RunLogits(ops, workspace, config, weights, inputs, plan, hidden, "");
+  return workspace.peak();
 }
 
 }  // namespace

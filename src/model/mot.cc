@@ -1,23 +1,23 @@
 #include "model/mot.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace bagel {
 namespace {
 
-// Bytes of the gate and up activations that exist at once; more rows go in equal chunks, since the
-// two are by far the widest tensors of a step.
-constexpr int64_t kMlpBytes = int64_t{334} << 20;
+// Bytes of the gate and up activations that exist at once: the two are by far the widest tensors of
+// a step. In f16 they are those of 4096 rows, the latents of 1024 x 1024 pixels.
+constexpr int64_t kMlpBytes = int64_t{296} << 20;
 
 // hidden += down(silu(gate(x)) * up(x)), x = norm(hidden).
 void MlpForward(Ops& ops, Workspace& workspace, const LlmConfig& config, const ExpertLayer& expert,
                 const Tensor& hidden) {
   const DType type = ops.ActivationType();
   const int64_t row_bytes = 2 * expert.gate.out * static_cast<int64_t>(DTypeSize(type));
-  const int64_t chunks = (hidden.rows * row_bytes + kMlpBytes - 1) / kMlpBytes;
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    const int64_t first = hidden.rows * chunk / chunks;
-    const Tensor rows = hidden.Rows(first, hidden.rows * (chunk + 1) / chunks - first);
+  const int64_t chunk = std::max<int64_t>(1, kMlpBytes / row_bytes);
+  for (int64_t first = 0; first < hidden.rows; first += chunk) {
+    const Tensor rows = hidden.Rows(first, std::min(chunk, hidden.rows - first));
     const Workspace::Scope scope(workspace);
     const Tensor x = workspace.Take(type, rows.rows, config.hidden);
     const Tensor gate = workspace.Take(type, rows.rows, expert.gate.out);
