@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <cstdlib>
 #include <string>
 
 #include "base/error.h"
@@ -64,6 +65,8 @@ std::unique_ptr<Cublas> Cublas::Load(cudaStream_t stream) {
   const auto destroy = reinterpret_cast<DestroyFunction>(dlsym(library, "cublasDestroy_v2"));
   const auto set_stream = reinterpret_cast<SetStreamFunction>(dlsym(library, "cublasSetStream_v2"));
   const auto gemm = reinterpret_cast<GemmFunction>(dlsym(library, "cublasGemmEx"));
+  // Its workspace, which is 64 MB on an H100, where 8 MB are as fast.
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":8192:1", /*overwrite=*/0);
   Handle handle = nullptr;
   if (!create || !destroy || !set_stream || !gemm || create(&handle) != kSuccess) return nullptr;
   auto cublas = std::make_unique<LoadedCublas>(handle, destroy, gemm);
