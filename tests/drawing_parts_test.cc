@@ -140,8 +140,8 @@ TEST_P(BandsTest, ChangeNoPixelByMoreThanOneLevel) {
     return ToPicture(model.DecodeLatents(latents, height, width, bands), 8 * height, 8 * width);
   };
   const Picture whole = decode({.pixels = 8 * height * 8 * width});
-  for (const VaeBands& bands : {VaeBands{.pixels = 1, .whole_bytes = 0},
-                                VaeBands{.pixels = 700, .whole_bytes = 0}, VaeBands{}}) {
+  for (const VaeBands& bands : {VaeBands{.pixels = 1, .whole_values = 0},
+                                VaeBands{.pixels = 700, .whole_values = 0}, VaeBands{}}) {
     const Picture banded = decode(bands);
     int most = 0;
     for (size_t i = 0; i < whole.rgb.size(); ++i)

@@ -61,7 +61,8 @@ struct PatchSource {
 };
 
 // values = x, or silu(x * scales + shifts), as dense f16: eight channels a thread.
-__global__ void ActivateKernel(__half* values, View<const float> x, const float* scales,
+template <typename X>
+__global__ void ActivateKernel(__half* values, View<const X> x, const float* scales,
                                const float* shifts, int groups, int64_t total) {
   constexpr int kEight = 8;
   const int64_t index = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
@@ -80,7 +81,8 @@ __global__ void ActivateKernel(__half* values, View<const float> x, const float*
 }
 
 // One thread a value of the result: for few channels, of any number.
-__global__ void ConvKernel(View<float> y, View<const float> x, const __half* __restrict__ weight,
+template <typename Y, typename X>
+__global__ void ConvKernel(View<Y> y, View<const X> x, const __half* __restrict__ weight,
                            const float* __restrict__ bias, View<const float> factors,
                            DeviceGeometry geometry, int channels, int out, int64_t total,
                            bool add) {
@@ -95,11 +97,11 @@ __global__ void ConvKernel(View<float> y, View<const float> x, const __half* __r
     const int from_row = InputOf(geometry.sampling, row, tap / 3, geometry.height);
     const int from_column = InputOf(geometry.sampling, column, tap % 3, geometry.width);
     if (from_row < 0 || from_column < 0) continue;
-    const float* from = x.At(
+    const X* from = x.At(
         static_cast<int64_t>(from_row - geometry.first_input) * geometry.width + from_column, 0);
     const __half* weights = weight + (static_cast<int64_t>(channel) * 9 + tap) * channels;
     for (int i = 0; i < channels; ++i) {
-      float value = from[i];
+      float value = ToFloat(from[i]);
       if (factors.data != nullptr) {
         value = value * *factors.At(0, i) + *factors.At(1, i);
         value = value / (1.0f + expf(-value));
@@ -107,8 +109,8 @@ __global__ void ConvKernel(View<float> y, View<const float> x, const __half* __r
       sum += __half2float(weights[i]) * value;
     }
   }
-  float* to = y.At(pixel, channel);
-  *to = add ? *to + sum : sum;
+  Y* to = y.At(pixel, channel);
+  *to = FromFloat<Y>(add ? ToFloat(*to) + sum : sum);
 }
 
 using Shape = GemmShape<2, 2, 64, 64, 32, 2>;
@@ -139,16 +141,22 @@ void CudaConv::RunBands(const Tensor& y, const Tensor& x, const Weight& weight,
     const Tensor input =
         x.Rows((begin - geometry.first_input) * geometry.width, (end - begin) * geometry.width);
     const int64_t total = input.rows * x.cols / kEight;
-    Launch(context_.stream(),
-           {dim3(static_cast<unsigned>((total + kThreads - 1) / kThreads)), dim3(kThreads)},
-           ActivateKernel, values, ViewOf<const float>(input),
-           has_factors ? factors.f32(0) : nullptr, has_factors ? factors.f32(1) : nullptr,
-           static_cast<int>(x.cols / kEight), total);
+    WithType(x.dtype, [&](auto type) {
+      using X = decltype(type);
+      Launch(context_.stream(),
+             {dim3(static_cast<unsigned>((total + kThreads - 1) / kThreads)), dim3(kThreads)},
+             ActivateKernel<X>, values, ViewOf<const X>(input),
+             has_factors ? factors.f32(0) : nullptr, has_factors ? factors.f32(1) : nullptr,
+             static_cast<int>(x.cols / kEight), total);
+    });
     const Tensor output = y.Rows(first * width, count * width);
     const PatchSource patches{values, DeviceGeometryOf(part), static_cast<int>(x.cols),
                               static_cast<int>(output.rows)};
-    LaunchGemm<Shape>(context_.stream(), GemmResultOf<float>(output, weight.bias, add, 1.0f),
-                      patches, kernel, weight.in);
+    WithType(y.dtype, [&](auto type) {
+      LaunchGemm<Shape>(context_.stream(),
+                        GemmResultOf<decltype(type)>(output, weight.bias, add, 1.0f), patches,
+                        kernel, weight.in);
+    });
   }
 }
 
@@ -160,12 +168,16 @@ void CudaConv::Run(const Tensor& y, const Tensor& x, const Weight& weight,
   const bool has_factors = factors.rows > 0;
   constexpr int64_t kThreads = 256;
   const int64_t total = y.rows * y.cols;
-  Launch(
-      context_.stream(),
-      {dim3(static_cast<unsigned>((total + kThreads - 1) / kThreads)), dim3(kThreads)}, ConvKernel,
-      ViewOf<float>(y), ViewOf<const float>(x), static_cast<const __half*>(weight.data),
-      weight.bias, has_factors ? ViewOf<const float>(factors) : View<const float>{nullptr, 0},
-      DeviceGeometryOf(geometry), static_cast<int>(x.cols), static_cast<int>(y.cols), total, add);
+  WithTypes(y, x, [&](auto y_type, auto x_type) {
+    using Y = decltype(y_type);
+    using X = decltype(x_type);
+    Launch(
+        context_.stream(),
+        {dim3(static_cast<unsigned>((total + kThreads - 1) / kThreads)), dim3(kThreads)},
+        ConvKernel<Y, X>, ViewOf<Y>(y), ViewOf<const X>(x), static_cast<const __half*>(weight.data),
+        weight.bias, has_factors ? ViewOf<const float>(factors) : View<const float>{nullptr, 0},
+        DeviceGeometryOf(geometry), static_cast<int>(x.cols), static_cast<int>(y.cols), total, add);
+  });
 }
 
 }  // namespace bagel

@@ -13,7 +13,7 @@ class CudaConv {
  public:
   explicit CudaConv(CudaContext& context) : context_(context) {}
 
-  // y = W * act(x) + bias, or y += that; x, y and factors f32, the weight f16.
+  // y = W * act(x) + bias, or y += that; x and y f32 or f16, factors f32, the weight f16.
   void Run(const Tensor& y, const Tensor& x, const Weight& weight, const ConvGeometry& geometry,
            const Tensor& factors, bool add);
 

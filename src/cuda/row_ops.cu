@@ -205,13 +205,6 @@ void ApplyInPlace(cudaStream_t stream, const Tensor& x, const Function& function
   });
 }
 
-// Calls body with values of both element types.
-template <typename Body>
-void WithTypes(const Tensor& y, const Tensor& x, const Body& body) {
-  WithType(y.dtype,
-           [&](auto y_type) { WithType(x.dtype, [&](auto x_type) { body(y_type, x_type); }); });
-}
-
 }  // namespace
 
 void CudaRmsNorm(cudaStream_t stream, const Tensor& y, const Tensor& x, const float* weight,

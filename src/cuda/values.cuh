@@ -142,6 +142,13 @@ void WithType(DType dtype, const Body& body) {
     body(float{});
 }
 
+// Calls body with values of both element types.
+template <typename Body>
+void WithTypes(const Tensor& y, const Tensor& x, const Body& body) {
+  WithType(y.dtype,
+           [&](auto y_type) { WithType(x.dtype, [&](auto x_type) { body(y_type, x_type); }); });
+}
+
 // Whether eight columns at a time can be read and written.
 inline bool InEights(const Tensor& tensor) {
   const auto address = reinterpret_cast<uintptr_t>(tensor.data);

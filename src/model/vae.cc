@@ -27,15 +27,14 @@ int64_t ShiftRows(const VaeBands& bands, int64_t width) { return BandRows(bands,
 // that the block makes of it, and is replaced by them row by row instead.
 bool Replaces(const VaeBlock& block, const VaeBands& bands, int64_t pixels) {
   const int64_t in = ChannelsIn(block.conv1), out = block.conv1.out;
-  return block.shortcut.out > 0 && 2 * out <= in &&
-         pixels * (in + 2 * out) * static_cast<int64_t>(sizeof(float)) > bands.whole_bytes;
+  return block.shortcut.out > 0 && 2 * out <= in && pixels * (in + 2 * out) > bands.whole_values;
 }
 
 // Runs an encoder or decoder on one canvas: the picture lies at its begin or at its end, and what
 // is made of it at the other.
 class Painter {
  public:
-  // `size` in floats, see CanvasSize.
+  // `size` in values, see CanvasSize.
   Painter(Ops& ops, Workspace& workspace, const VaeConfig& config, const VaeBands& bands,
           int64_t size, const std::function<bool()>& stop)
       : ops_(ops),
@@ -43,7 +42,7 @@ class Painter {
         config_(config),
         bands_(bands),
         stop_(stop),
-        canvas_(workspace.Take(DType::kF32, size, 1)) {}
+        canvas_(workspace.Take(ops.ActivationType(), size, 1)) {}
 
   static int64_t CanvasSize(const VaeCoder& coder, const VaeBands& bands, int64_t height,
                             int64_t width, ConvSampling sampling) {

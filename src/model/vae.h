@@ -1,4 +1,5 @@
-// The FLUX.1 autoencoder: pictures to latents and back, in the memory of two planes.
+// The FLUX.1 autoencoder: pictures to latents and back, in the memory of two planes, which are of
+// the device's activation type.
 #ifndef BAGEL_MODEL_VAE_H_
 #define BAGEL_MODEL_VAE_H_
 
@@ -16,9 +17,9 @@ namespace bagel {
 // How a picture is decoded that is too large to be enlarged as a whole.
 struct VaeBands {
   int64_t pixels = 16384;  // of one band, rounded down to rows, at least one
-  // What an enlarged picture and the two planes that its first block makes of it may take together.
-  // Beyond that they take its place, band by band.
-  int64_t whole_bytes = int64_t{1} << 30;
+  // Values that an enlarged picture and the two planes that its first block makes of it may have
+  // together. Beyond that they take its place, band by band.
+  int64_t whole_values = int64_t{1} << 28;
 };
 
 // Pixels [height * width, 3], -1 to 1 -> moments [latent pixels, 2 * latent channels]: the means,

@@ -15,7 +15,6 @@ void CheckIds(const Tensor& y, const Weight& table, std::span<const int32_t> ids
 
 void CheckConv(const Tensor& y, const Tensor& x, const Weight& weight, const ConvGeometry& geometry,
                const Tensor& factors) {
-  CHECK(y.dtype == DType::kF32 && x.dtype == DType::kF32);
   CHECK(weight.in == 9 * x.cols && weight.out == y.cols);
   CHECK(factors.rows == 0 || (factors.rows == 2 && factors.cols == x.cols));
   CHECK(x.rows % geometry.width == 0 && y.rows % geometry.OutputWidth() == 0);
@@ -65,7 +64,7 @@ void Ops::Linear(const Tensor& y, const Tensor& x, const Weight& weight) {
 
 void Ops::LinearAdd(const Tensor& y, const Tensor& x, const Weight& weight) {
   CHECK(x.cols == weight.in && y.cols == weight.out && x.rows == y.rows);
-  CHECK(y.dtype == DType::kF32);
+  CHECK(IsPicture(y));
   if (x.rows > 0) DoLinear(y, x, weight, /*add=*/true);
 }
 
@@ -185,12 +184,14 @@ void Ops::FullAttention(const Tensor& y, const Tensor& q, const Tensor& k, const
 
 void Ops::Conv2d(const Tensor& y, const Tensor& x, const Weight& weight,
                  const ConvGeometry& geometry, const Tensor& factors) {
+  CHECK(IsPicture(y) && IsPicture(x));
   CheckConv(y, x, weight, geometry, factors);
   DoConv2d(y, x, weight, geometry, factors, /*add=*/false);
 }
 
 void Ops::Conv2dAdd(const Tensor& y, const Tensor& x, const Weight& weight,
                     const ConvGeometry& geometry, const Tensor& factors) {
+  CHECK(IsPicture(y) && IsPicture(x));
   CheckConv(y, x, weight, geometry, factors);
   DoConv2d(y, x, weight, geometry, factors, /*add=*/true);
 }

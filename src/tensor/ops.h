@@ -154,7 +154,7 @@ class Ops {
 
   // y = x W^T + bias. x: [rows, W.in], y: [rows, W.out].
   void Linear(const Tensor& y, const Tensor& x, const Weight& weight);
-  // y += x W^T + bias, y being the f32 residual stream.
+  // y += x W^T + bias, y being the f32 residual stream or a picture.
   void LinearAdd(const Tensor& y, const Tensor& x, const Weight& weight);
   // All products of RmsNorm(x, norm, eps). `normed` [x.rows, x.cols] of the activation type is
   // memory for those rows, which a device may leave untouched.
@@ -189,7 +189,8 @@ class Ops {
   // y = keep * y + factor * x; y is f32, x as for Copy.
   void Blend(const Tensor& y, const Tensor& x, float keep, float factor);
 
-  // ---- Pictures: pixel (r, c) of a picture is row r * width + c, its columns are channels ----
+  // ---- Pictures: pixel (r, c) of a picture is row r * width + c, its columns are channels; they
+  // are f32 or of the activation type ----
 
   // y = W * act(x) + bias, the 3x3 convolution `geometry` tells. x: [input rows * width, in],
   // W: [out, 9 * in], columns ordered by kernel row, kernel column, channel; y: [output rows *
@@ -246,6 +247,11 @@ class Ops {
                              const Tensor& gate, const Tensor& up);
 
  private:
+  // Whether `picture` has one of the types that pictures can have.
+  bool IsPicture(const Tensor& picture) const {
+    return picture.dtype == DType::kF32 || picture.dtype == ActivationType();
+  }
+
   virtual void DoBeginStep(const Step&) {}
   virtual Tensor DoReplay(const ReplayKey&, const std::function<Tensor()>& body) { return body(); }
   virtual void DoEmbed(const Tensor& y, const Weight& table, std::span<const int32_t> ids,
