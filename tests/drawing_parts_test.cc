@@ -1,5 +1,4 @@
-// What drawing is made of: contexts that fork, the autoencoder in bands, and the memory that a
-// picture of the published model takes.
+// What drawing is made of: contexts that fork, and the autoencoder in bands.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -175,70 +174,6 @@ TEST(AutoencoderStop, IsAskedBeforeEveryLargePart) {
 
 INSTANTIATE_TEST_SUITE_P(Sizes, BandsTest,
                          testing::Values(std::pair(20, 24), std::pair(16, 18), std::pair(18, 16)));
-
-// The published model on a device with 16-bit keys and values, by a dry run.
-class MemoryTest : public testing::Test {
- protected:
-  static constexpr int64_t kSide = 64;  // latent tokens of 1024 pixels
-
-  // Drawing's workspace beside what texts take anyway, after a move of `passes` passes and the
-  // autoencoder.
-  int64_t WorkspaceBytes(size_t passes, bool edit) {
-    Context context(pool_);
-    const std::vector<float> values(
-        static_cast<size_t>(kSide * kSide * config_.latent.TokenSize()));
-    const LatentTokens latents{values, positions_, 0.5f};
-    if (edit) {
-      const std::vector<float> pixels(static_cast<size_t>(1024 * 1024 * 3));
-      model_.EncodePixels(pixels, 1024, 1024);
-      const StepInput block{&context, {}, nullptr, false, &latents};
-      model_.Run(std::span(&block, 1), pool_);
-    }
-    std::vector<StepInput> inputs;
-    for (size_t i = 0; i < passes; ++i)
-      inputs.push_back({&context, {}, nullptr, false, &latents, false});
-    model_.Velocity(inputs, pool_);
-    model_.DecodeLatents(values, 2 * kSide, 2 * kSide);
-    return static_cast<int64_t>(model_.workspace_bytes());
-  }
-
-  int64_t ContextBytes(int64_t tokens) const {
-    const LlmConfig& llm = config_.llm;
-    const int64_t pages = (tokens + kKvPageTokens - 1) / kKvPageTokens;
-    return pages * kKvPageTokens * llm.layers * 2 * llm.kv_heads * llm.head_dim * 2;
-  }
-
-  BagelConfig config_ = FindShape("bagel-7b-mot");
-  BagelWeights weights_ = WeightShapes(config_);
-  MeasuringOps ops_{DType::kF32, DType::kBF16};
-  KvPool pool_{ops_, config_.llm, 200};
-  Bagel model_{ops_, config_, weights_, {}, config_.MaxImageRows()};
-  std::vector<int32_t> positions_ = PatchPositions(kSide, kSide, kSide);
-};
-
-TEST_F(MemoryTest, APictureOf1024) {
-  constexpr int64_t kText = 256;
-  const int64_t bytes = WorkspaceBytes(2, false) + ContextBytes(kText);
-  std::printf("a picture: %lld MB\n", static_cast<long long>(bytes / 1000 / 1000));
-  EXPECT_LE(bytes, 1'200'000'000);
-}
-
-TEST_F(MemoryTest, AnEditOf1024) {
-  constexpr int64_t kText = 256;
-  const int64_t block = kSide * kSide + 2 + config_.MaxImageRows();
-  // The context without text is a prefix of the full one, that without pictures a text.
-  const int64_t bytes =
-      WorkspaceBytes(3, true) + ContextBytes(block + kText) + ContextBytes(2 * kText);
-  std::printf("an edit: %lld MB\n", static_cast<long long>(bytes / 1000 / 1000));
-  EXPECT_LE(bytes, 1'800'000'000);
-}
-
-TEST_F(MemoryTest, TaylorSeer) {
-  const int64_t history = (TaylorHistory::kMaxOrder + 1) * kSide * kSide * config_.llm.hidden * 2;
-  std::printf("TaylorSeer: %lld MB for three passes\n",
-              static_cast<long long>(3 * history / 1000 / 1000));
-  EXPECT_LE(3 * history, 650'000'000);
-}
 
 }  // namespace
 }  // namespace bagel
