@@ -432,9 +432,10 @@ TEST_P(OpsTest, HeadNormRope) {
   });
 }
 
-// Fills contexts in several steps; the last one attends.
+// Fills contexts in several steps; the last one attends. `normed`: its heads are normed and turned
+// before.
 void AttendInSteps(Placed& on, const std::vector<std::vector<Span>>& steps, int64_t heads,
-                   int64_t kv_heads, int64_t head_dim, const Tensor& y) {
+                   int64_t kv_heads, int64_t head_dim, const Tensor& y, bool normed = false) {
   constexpr int64_t kPages = 24;
   Ops& ops = on.ops();
   const int64_t rows_of_pages = kPages * kv_heads * kKvPageTokens;
@@ -449,9 +450,20 @@ void AttendInSteps(Placed& on, const std::vector<std::vector<Span>>& steps, int6
     const int64_t rows = step.rows();
     const Matrix q(rows, heads * head_dim, ++seed, 2), k(rows, kv_heads * head_dim, ++seed),
         v(rows, kv_heads * head_dim, ++seed);
+    for (const Span& span : spans)
+      for (int64_t i = 0; i < span.rows; ++i)
+        step.positions[static_cast<size_t>(span.Row(i))] = static_cast<int32_t>(span.past + i);
     ops.BeginStep(step);
+    const bool last = &spans == &steps.back();
+    if (last && normed) {
+      const HeadNorms norms{0, rows, on.Vector(Matrix(1, head_dim, ++seed, 2).values()),
+                            on.Vector(Matrix(1, head_dim, ++seed, 2).values())};
+      ops.NormRopeAttention(y, cache, on.Put(q), on.Put(k), on.Put(v), std::span(&norms, 1), 1e-6f,
+                            1e6f);
+      continue;
+    }
     ops.KvAppend(cache, on.Put(k), on.Put(v));
-    if (&spans == &steps.back()) ops.Attention(y, on.Put(q), cache);
+    if (last) ops.Attention(y, on.Put(q), cache);
   }
 }
 
@@ -477,7 +489,7 @@ TEST_P(OpsTest, AttentionRealShape) {
 }
 
 // Every context goes on by one token, as when texts are decoded together.
-TEST_P(OpsTest, AttentionOfSingleRows) {
+TEST_P(OpsTest, NormRopeAttentionOfSingleRows) {
   const std::vector<std::vector<Span>> steps = {
       {{0, 400, 0, true, {0, 1, 2, 3}}, {400, 127, 0, true, {4}}, {527, 128, 0, false, {5}}},
       {{0, 1, 400, true, {0, 1, 2, 3}},
@@ -486,9 +498,15 @@ TEST_P(OpsTest, AttentionOfSingleRows) {
        {3, 1, 0, true, {7}}}};
   const double bound = GetParam().product_bound * 2;
   Compare(Matrix(4, 14 * 128, 1), bound, "14 heads to 2",
-          [&](Placed& on, const Tensor& y) { AttendInSteps(on, steps, 14, 2, 128, y); });
+          [&](Placed& on, const Tensor& y) { AttendInSteps(on, steps, 14, 2, 128, y, true); });
   Compare(Matrix(4, 2 * 128, 1), bound, "2 heads to 1",
-          [&](Placed& on, const Tensor& y) { AttendInSteps(on, steps, 2, 1, 128, y); });
+          [&](Placed& on, const Tensor& y) { AttendInSteps(on, steps, 2, 1, 128, y, true); });
+  Compare(Matrix(4, 8 * 128, 1), bound, "8 heads to 1",
+          [&](Placed& on, const Tensor& y) { AttendInSteps(on, steps, 8, 1, 128, y, true); });
+  const std::vector<std::vector<Span>> text = {{{0, 100, 0, true, {2}}},
+                                               {{0, 60, 100, true, {2, 9}}}};
+  Compare(Matrix(60, 14 * 128, 1), bound, "a text",
+          [&](Placed& on, const Tensor& y) { AttendInSteps(on, text, 14, 2, 128, y, true); });
 }
 
 TEST_P(OpsTest, FullAttention) {

@@ -1,6 +1,5 @@
 #include "cuda/attention.h"
 
-#include "cuda/attention_decode.h"
 #include "cuda/attention_hopper.h"
 #include "cuda/attention_mma.h"
 #include "cuda/attention_plain.h"
@@ -34,8 +33,6 @@ Tensor ToF16(cudaStream_t stream, const Tensor& x, void* memory) {
 void CudaAttention::Attend(const Tensor& y, const Tensor& q, const KvLayer& cache,
                            const StepTables& tables) {
   constexpr int64_t kTensorCoreHead = 128;
-  if (DecodeTakes(q, cache, tables))
-    return AttendDecode(context_, decode_counters_, y, q, cache, tables);
   if (cache.head_dim != kTensorCoreHead || !IsAligned(y, cache.head_dim) || context_.IsTuring())
     return AttendPlain(context_.stream(), y, q, cache, tables);
   const Tensor queries = q.dtype == DType::kF16 && IsAligned(q, cache.head_dim)

@@ -22,7 +22,6 @@ class CudaAttention {
 
  private:
   CudaContext& context_;
-  DeviceBuffer decode_counters_;
 };
 
 }  // namespace bagel

@@ -7,6 +7,7 @@
 #include "cuda/kv_pages.cuh"
 #include "cuda/launch.h"
 #include "cuda/ptx.cuh"
+#include "cuda/rope.cuh"
 #include "cuda/spans.cuh"
 #include "cuda/values.cuh"
 
@@ -54,6 +55,7 @@ struct Shared {
     float split_weights[kMaxGroup][kMaxSplits];
   };
   alignas(32) __half weights[kMaxGroup][kWide];
+  alignas(16) __half own_key[kHead], own_value[kHead];  // of the step's row
   float factors[kMaxGroup], largest[kMaxGroup], total[kMaxGroup];
   bool last;
 };
@@ -63,17 +65,53 @@ using Keys = wmma::fragment<wmma::matrix_b, 8, 32, 16, __half, wmma::col_major>;
 using Values = wmma::fragment<wmma::matrix_b, 8, 32, 16, __half, wmma::row_major>;
 using Sums = wmma::fragment<wmma::accumulator, 8, 32, 16, float>;
 
-// The group's heads of q, zeros where there are fewer than a fragment has rows.
-template <typename Q>
-__device__ __forceinline__ void LoadQueries(Shared& shared, const Q* q, int group) {
-  const int i = static_cast<int>(threadIdx.x) * kOwn, head = i / kHead, dim = i % kHead;
-#pragma unroll
-  for (int j = 0; j < kOwn; ++j)
-    shared.queries[head][dim + j] =
-        head < group ? FromFloat<__half>(ToFloat(q[i + j])) : __float2half_rn(0.0f);
-}
+// What the products before left of a step's rows, and how their heads are normed and turned.
+template <typename X>
+struct NewRows {
+  View<const X> q, k, v;
+  const float *q_norm, *k_norm;
+  Rope rope;
+};
 
-// Where a kv head's keys and values of a context lie, up to `end`.
+// The group's heads of q, normed and turned, zeros where there are fewer than a fragment has rows;
+// and, in the block that `keeps` it, the row's own key and value, which go to the cache too. A warp
+// takes a head, the one behind the last of them the key.
+template <typename X>
+class NewRow {
+ public:
+  // Needs nothing that earlier kernels write.
+  __device__ __forceinline__ NewRow(const NewRows<X>& rows, int row, int group)
+      : turn_(Warp() < group ? rows.q_norm : rows.k_norm, rows.rope, row), row_(row) {}
+
+  __device__ __forceinline__ void Store(Shared& shared, const NewRows<X>& rows, int kv_head,
+                                        int group, bool keeps, __half* key, __half* value) const {
+    const int warp = Warp(), lane = static_cast<int>(threadIdx.x % 32);
+    if (warp < group) {
+      turn_.Turn(shared.queries[warp],
+                 rows.q.At(row_, static_cast<int64_t>(kv_head * group + warp) * kHead));
+      return;
+    }
+    for (int i = lane; i < kHead; i += 32) shared.queries[warp][i] = __float2half_rn(0.0f);
+    if (warp != group || !keeps) return;
+    const int64_t column = static_cast<int64_t>(kv_head) * kHead;
+    turn_.Turn(shared.own_key, rows.k.At(row_, column));
+    const X* from = rows.v.At(row_, column);
+    __syncwarp();
+    for (int i = lane; i < kHead; i += 32) {
+      shared.own_value[i] = FromFloat<__half>(ToFloat(from[i]));
+      key[i] = shared.own_key[i];
+      value[i] = shared.own_value[i];
+    }
+  }
+
+ private:
+  __device__ static int Warp() { return static_cast<int>(threadIdx.x / 32); }
+
+  HeadTurn<kHead / 64> turn_;
+  int row_;
+};
+
+// Where a kv head's keys and values of a context lie; from `end` on there are none to fetch.
 struct PageTiles {
   KvPages cache;
   SpanTables tables;
@@ -99,10 +137,15 @@ class TileOnItsWay {
       values_[turn] = reinterpret_cast<const uint4*>(values)[Index(turn)];
     }
   }
-  __device__ __forceinline__ void Store(Shared& shared) const {
+  // Key `own` is the step's own.
+  __device__ __forceinline__ void Store(Shared& shared, int own) {
 #pragma unroll
     for (int turn = 0; turn < kTurns; ++turn) {
       const int key = Index(turn) / kChunks, dim = Index(turn) % kChunks * 8;
+      if (key == own) {
+        keys_[turn] = *reinterpret_cast<const uint4*>(&shared.own_key[dim]);
+        values_[turn] = *reinterpret_cast<const uint4*>(&shared.own_value[dim]);
+      }
       *reinterpret_cast<uint4*>(&shared.keys[key][dim]) = keys_[turn];
       *reinterpret_cast<uint4*>(&shared.values[key][dim]) = values_[turn];
     }
@@ -258,9 +301,9 @@ __device__ __forceinline__ void Combine(Shared& shared, const View<Y>& y, const 
 }
 
 // The block that is done last puts together what all found. Grid: splits, kv heads, rows.
-template <typename Y, typename Q>
+template <typename Y, typename X>
 __global__ void __launch_bounds__(kThreads)
-    DecodeKernel(View<Y> y, Partials partials, View<const Q> q, KvPages cache, SpanTables tables,
+    DecodeKernel(View<Y> y, Partials partials, NewRows<X> rows, KvPages cache, SpanTables tables,
                  int group, float scale) {
   __shared__ Shared shared;
   const int split = static_cast<int>(blockIdx.x), kv_head = static_cast<int>(blockIdx.y);
@@ -272,15 +315,19 @@ __global__ void __launch_bounds__(kThreads)
   // Multiples of kKeys, so that what is taken together lies in one page.
   const int share = ((keys + partials.splits - 1) / partials.splits + kKeys - 1) / kKeys * kKeys;
   const int begin = split * share, end = begin + share < keys ? begin + share : keys;
-  const PageTiles tiles{cache, tables, span, kv_head, end};
+  // The step's own key is the last.
+  const int own = keys - 1;
+  const PageTiles tiles{cache, tables, span, kv_head, end < own ? end : own};
   TileOnItsWay coming;
-  // Of this step is the last key alone.
-  const bool early = begin < end && end < keys;
-  if (early) coming.Fetch(tiles, begin);
+  if (begin < end) coming.Fetch(tiles, begin);
+  const NewRow<X> row_of_step(rows, row, group);
   WaitForEarlierKernels();
   if (begin >= end) return;
-  if (!early) coming.Fetch(tiles, begin);
-  LoadQueries(shared, q.At(row, static_cast<int64_t>(first_head) * kHead), group);
+  const int page = PageOf(tables, span, own);
+  const int place =
+      (kv_head * static_cast<int>(kKvPageTokens) + own % static_cast<int>(kKvPageTokens)) * kHead;
+  row_of_step.Store(shared, rows, kv_head, group, end == keys, cache.KeyPage(page) + place,
+                    cache.ValuePage(page) + place);
   if (thread < kMaxGroup) {
     shared.largest[thread] = -INFINITY;
     shared.total[thread] = 0;
@@ -288,8 +335,8 @@ __global__ void __launch_bounds__(kThreads)
 
   float result[kOwn] = {};
   for (int first = begin; first < end; first += kKeys) {
-    if (first != begin) __syncthreads();  // results
-    coming.Store(shared);
+    __syncthreads();  // the row of the step, results
+    coming.Store(shared, own - first);
     __syncthreads();
     if (first + kKeys < end) coming.Fetch(tiles, first + kKeys);
     ScoreKeys(shared);
@@ -318,13 +365,16 @@ __global__ void __launch_bounds__(kThreads)
 
 }  // namespace
 
-bool DecodeTakes(const Tensor& q, const KvLayer& cache, const StepTables& tables) {
-  return tables.single_rows && cache.head_dim == kHead &&
-         q.cols / kHead / cache.kv_heads <= kMaxGroup;
+bool DecodeTakes(const Tensor& q, const Tensor& k, const Tensor& v, const KvLayer& cache,
+                 const StepTables& tables) {
+  return tables.single_rows && cache.head_dim == kHead && q.dtype == k.dtype &&
+         k.dtype == v.dtype && q.cols / kHead / cache.kv_heads < kWarps;
 }
 
-void AttendDecode(CudaContext& context, DeviceBuffer& counters, const Tensor& y, const Tensor& q,
-                  const KvLayer& cache, const StepTables& tables) {
+void AttendDecode(CudaContext& context, DeviceBuffer& counters, const Tensor& y,
+                  const KvLayer& cache, const Tensor& q, const Tensor& k, const Tensor& v,
+                  const HeadNorms& norms, float eps, const float* frequencies,
+                  const StepTables& tables) {
   const int64_t heads = q.cols / kHead, rows = tables.span_count;
   const int64_t splits =
       std::clamp<int64_t>(context.multiprocessors() / (cache.kv_heads * rows), 1, kMaxSplits);
@@ -347,11 +397,17 @@ void AttendDecode(CudaContext& context, DeviceBuffer& counters, const Tensor& y,
                   static_cast<unsigned>(rows));
   WithType(y.dtype, [&](auto y_type) {
     using Y = decltype(y_type);
-    WithType(q.dtype, [&](auto q_type) {
-      using Q = decltype(q_type);
+    WithType(q.dtype, [&](auto x_type) {
+      using X = decltype(x_type);
+      const NewRows<X> new_rows{ViewOf<const X>(q),
+                                ViewOf<const X>(k),
+                                ViewOf<const X>(v),
+                                norms.q,
+                                norms.k,
+                                {kHead, eps, frequencies, tables.positions}};
       Launch(context.stream(),
              {.grid = grid, .block = dim3(kThreads), .overlaps = context.HasOverlap()},
-             DecodeKernel<Y, Q>, ViewOf<Y>(y), partials, ViewOf<const Q>(q), PagesOf(cache),
+             DecodeKernel<Y, X>, ViewOf<Y>(y), partials, new_rows, PagesOf(cache),
              SpanTablesOf(tables), static_cast<int>(heads / cache.kv_heads), scale);
     });
   });

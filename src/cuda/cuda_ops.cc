@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cuda/attention.h"
+#include "cuda/attention_decode.h"
 #include "cuda/context.h"
 #include "cuda/conv.h"
 #include "cuda/gemv.h"
@@ -83,7 +84,15 @@ class CudaOps final : public Ops {
     const OpName name("AllocateHost");
     return AllocatePinned(bytes);
   }
-  void FreeHost(void* memory) override { static_cast<void>(cudaFreeHost(memory)); }
+  void FreeHost(void* memory) override {
+    if (memory == nullptr) return;
+    recordings_.Clear();
+    static_cast<void>(cudaFreeHost(memory));
+  }
+  void Wait() override {
+    const OpName name("Wait");
+    context_.Wait();
+  }
   void CopyAside(void* device, const void* host, size_t bytes) override {
     const OpName name("CopyAside");
     aside_.Copy(device, host, bytes);
@@ -108,8 +117,8 @@ class CudaOps final : public Ops {
     if (tables_.Build(step, uploader_).positions != before) recordings_.Clear();
   }
 
-  Tensor DoReplay(const ReplayKey& key, const std::function<Tensor()>& body) override {
-    return recordings_.Run(key, body);
+  void DoReplay(const ReplayKey& key, const std::function<void()>& body) override {
+    recordings_.Run(key, body);
   }
 
   void DoEmbed(const Tensor& y, const Weight& table, std::span<const int32_t> ids,
@@ -239,12 +248,18 @@ class CudaOps final : public Ops {
     const OpName name("KvAppend");
     CudaKvAppend(context_.stream(), cache, k, v, tables_.tables());
   }
-  void DoNormRopeAppend(const KvLayer& cache, const Tensor& q, const Tensor& k, const Tensor& v,
-                        std::span<const HeadNorms> norms, float eps, float theta) override {
-    const OpName name("NormRopeAppend");
+  void DoNormRopeAttention(const Tensor& y, const KvLayer& cache, const Tensor& q, const Tensor& k,
+                           const Tensor& v, std::span<const HeadNorms> norms, float eps,
+                           float theta) override {
+    const float* frequencies = Frequencies(cache.head_dim, theta);
+    const StepTables& tables = tables_.tables();
+    const OpName name("NormRopeAttention");
+    if (norms.size() == 1 && DecodeTakes(q, k, v, cache, tables))
+      return AttendDecode(context_, decode_counters_, y, cache, q, k, v, norms[0], eps, frequencies,
+                          tables);
     for (const HeadNorms& part : norms)
-      CudaNormRopeAppend(context_, cache, q, k, v, part, eps, Frequencies(cache.head_dim, theta),
-                         tables_.tables());
+      CudaNormRopeAppend(context_, cache, q, k, v, part, eps, frequencies, tables);
+    attention_.Attend(y, q, cache, tables);
   }
   void DoAttention(const Tensor& y, const Tensor& q, const KvLayer& cache) override {
     const OpName name("Attention");
@@ -277,6 +292,7 @@ class CudaOps final : public Ops {
   CudaLinear linear_;
   CudaConv conv_;
   CudaAttention attention_;
+  DeviceBuffer decode_counters_;
   Recordings recordings_;
 };
 

@@ -4,29 +4,27 @@
 
 namespace bagel {
 
-Tensor Recordings::Run(const Ops::ReplayKey& key, const std::function<Tensor()>& body) {
+void Recordings::Run(const Ops::ReplayKey& key, const std::function<void()>& body) {
   constexpr size_t kMost = 32;
   if (context_.scratch() != scratch_) Clear();
   const auto found = recordings_.find(key);
   if (found == recordings_.end()) {
     if (recordings_.size() >= kMost) Clear();
-    const Tensor result = body();
-    recordings_[key] = {nullptr, result};
+    body();
+    recordings_[key] = nullptr;
     scratch_ = context_.scratch();
-    return result;
+    return;
   }
-  Recording& recording = found->second;
-  if (recording.graph == nullptr) Record(recording, body);
-  CUDA_CHECK(cudaGraphLaunch(recording.graph, context_.stream()));
-  return recording.result;
+  if (found->second == nullptr) found->second = Record(body);
+  CUDA_CHECK(cudaGraphLaunch(found->second, context_.stream()));
 }
 
-void Recordings::Record(Recording& recording, const std::function<Tensor()>& body) {
+cudaGraphExec_t Recordings::Record(const std::function<void()>& body) {
   cudaGraph_t graph = nullptr;
   CUDA_CHECK(cudaStreamBeginCapture(context_.stream(), cudaStreamCaptureModeThreadLocal));
   context_.set_recording(true);
   try {
-    recording.result = body();
+    body();
   } catch (...) {
     context_.set_recording(false);
     if (cudaStreamEndCapture(context_.stream(), &graph) == cudaSuccess)
@@ -35,14 +33,16 @@ void Recordings::Record(Recording& recording, const std::function<Tensor()>& bod
   }
   context_.set_recording(false);
   CUDA_CHECK(cudaStreamEndCapture(context_.stream(), &graph));
-  const cudaError_t error = cudaGraphInstantiate(&recording.graph, graph, 0);
+  cudaGraphExec_t recording = nullptr;
+  const cudaError_t error = cudaGraphInstantiate(&recording, graph, 0);
   static_cast<void>(cudaGraphDestroy(graph));
   CUDA_CHECK(error);
+  return recording;
 }
 
 void Recordings::Clear() {
   for (const auto& [key, recording] : recordings_)
-    if (recording.graph != nullptr) static_cast<void>(cudaGraphExecDestroy(recording.graph));
+    if (recording != nullptr) static_cast<void>(cudaGraphExecDestroy(recording));
   recordings_.clear();
 }
 

@@ -22,22 +22,17 @@ class Recordings {
 
   // The first time `body` runs as it is, which lets buffers grow; the second time it is recorded.
   // See Ops::Replay.
-  Tensor Run(const Ops::ReplayKey& key, const std::function<Tensor()>& body);
+  void Run(const Ops::ReplayKey& key, const std::function<void()>& body);
   // Must be called when memory that a recording may refer to is given back or moves; the context's
   // scratch memory is looked after.
   void Clear();
 
  private:
-  struct Recording {
-    cudaGraphExec_t graph = nullptr;  // null before the second time
-    Tensor result;
-  };
-
-  void Record(Recording& recording, const std::function<Tensor()>& body);
+  cudaGraphExec_t Record(const std::function<void()>& body);
 
   CudaContext& context_;
-  const void* scratch_ = nullptr;  // that the recordings use
-  std::map<Ops::ReplayKey, Recording> recordings_;
+  const void* scratch_ = nullptr;                         // that the recordings use
+  std::map<Ops::ReplayKey, cudaGraphExec_t> recordings_;  // null before the second time
 };
 
 }  // namespace bagel

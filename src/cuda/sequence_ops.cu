@@ -3,6 +3,7 @@
 #include "cuda/kv_pages.cuh"
 #include "cuda/launch.h"
 #include "cuda/ptx.cuh"
+#include "cuda/rope.cuh"
 #include "cuda/sequence_ops.h"
 #include "cuda/values.cuh"
 #include "cuda/weight_values.cuh"
@@ -55,42 +56,6 @@ void LaunchRows(cudaStream_t stream, const Tensor& y, const Rows& rows, bool add
 // Pairs of a head that one lane holds: heads of up to 256.
 constexpr int kMaxPairs = 4;
 
-// How a head is normed and turned.
-struct Rope {
-  int head_dim;
-  float eps;
-  const float* frequencies;
-  const int32_t* positions;
-};
-
-// Norms and turns the head of `row` that a warp finds at `from`, and leaves it at `to`.
-template <typename To, typename From>
-__device__ __forceinline__ void TurnHead(To* to, const From* from, const float* weight,
-                                         const Rope& rope, int row) {
-  const int lane = static_cast<int>(threadIdx.x % 32), half = rope.head_dim / 2;
-  float low[kMaxPairs], high[kMaxPairs];
-  float sum = 0;
-#pragma unroll
-  for (int j = 0; j < kMaxPairs; ++j) {
-    const int i = lane + 32 * j;
-    low[j] = i < half ? ToFloat(from[i]) : 0.0f;
-    high[j] = i < half ? ToFloat(from[i + half]) : 0.0f;
-    sum += low[j] * low[j] + high[j] * high[j];
-  }
-  const float scale = 1.0f / sqrtf(WarpSum(sum) / static_cast<float>(rope.head_dim) + rope.eps);
-  const auto position = static_cast<float>(rope.positions[row]);
-#pragma unroll
-  for (int j = 0; j < kMaxPairs; ++j) {
-    const int i = lane + 32 * j;
-    if (i >= half) continue;
-    const float a = low[j] * scale * weight[i], b = high[j] * scale * weight[i + half];
-    float sine, cosine;
-    sincosf(position * rope.frequencies[i], &sine, &cosine);
-    to[i] = FromFloat<To>(a * cosine - b * sine);
-    to[i + half] = FromFloat<To>(b * cosine + a * sine);
-  }
-}
-
 // One warp a head of a row.
 template <typename X>
 __global__ void HeadNormRopeKernel(View<X> x, const float* __restrict__ weight, int heads,
@@ -99,7 +64,7 @@ __global__ void HeadNormRopeKernel(View<X> x, const float* __restrict__ weight, 
   if (index >= total) return;  // the whole warp
   const int row = index / heads;
   X* head = x.At(row, static_cast<int64_t>(index % heads) * rope.head_dim);
-  TurnHead(head, head, weight, rope, row);
+  HeadTurn<kMaxPairs>(weight, rope, row).Turn(head, head);
 }
 
 // One warp a head of a row: of q, which is turned in place, then of k and of v, which go to the
@@ -119,13 +84,14 @@ __global__ void NormRopeAppendKernel(KvPages cache, View<X> q, View<const X> k, 
   WaitForEarlierKernels();
   if (head < q_heads) {
     X* at = q.At(row, static_cast<int64_t>(head) * rope.head_dim);
-    return TurnHead(at, at, q_norm, rope, row);
+    return HeadTurn<kMaxPairs>(q_norm, rope, row).Turn(at, at);
   }
   const int kv_head = (head - q_heads) % cache.kv_heads;
   const int64_t column = static_cast<int64_t>(kv_head) * rope.head_dim;
   const int64_t place = (static_cast<int64_t>(kv_head) * kKvPageTokens + slot) * rope.head_dim;
   if (head < q_heads + cache.kv_heads)
-    return TurnHead(cache.KeyPage(page) + place, k.At(row, column), k_norm, rope, row);
+    return HeadTurn<kMaxPairs>(k_norm, rope, row)
+        .Turn(cache.KeyPage(page) + place, k.At(row, column));
   __half* to = cache.ValuePage(page) + place;
   const X* from = v.At(row, column);
   for (int i = static_cast<int>(threadIdx.x % 32); i < rope.head_dim; i += 32)

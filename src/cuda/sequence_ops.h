@@ -27,7 +27,8 @@ void CudaHeadNormRope(cudaStream_t stream, const Tensor& x, const float* weight,
 void CudaKvAppend(cudaStream_t stream, const KvLayer& cache, const Tensor& k, const Tensor& v,
                   const StepTables& tables);
 
-// See Ops::NormRopeAppend, for one of its parts; what k becomes is in the cache alone.
+// What Ops::NormRopeAttention does before the attention, for one of its parts; what k becomes is in
+// the cache alone.
 void CudaNormRopeAppend(const CudaContext& context, const KvLayer& cache, const Tensor& q,
                         const Tensor& k, const Tensor& v, const HeadNorms& norms, float eps,
                         const float* frequencies, const StepTables& tables);

@@ -351,16 +351,14 @@ class TextEngine final : public Engine {
     };
     try {
       std::vector<StepInput> inputs;
-      for (Session* session : chosen) inputs.push_back(session->NextInput());
-      std::span<const float> logits = model_.Run(inputs, pool_, "step", all_cancelled);
-      const auto vocabulary = static_cast<size_t>(config_.llm.vocabulary);
+      std::vector<size_t> wanting;  // sessions whose rows want logits
       for (size_t i = 0; i < chosen.size(); ++i) {
-        const size_t count = inputs[i].wants_logits ? vocabulary : 0;
-        // Ids past the tokenizer's have no token: they are never chosen.
-        AdvanceOne(*chosen[i],
-                   logits.first(std::min(count, static_cast<size_t>(tokenizer_.size()))));
-        logits = logits.subspan(count);
+        chosen[i]->AddInputs(inputs);
+        if (inputs.back().wants_logits) wanting.push_back(i);
       }
+      const std::span<const float> logits = model_.Run(inputs, pool_, "step", all_cancelled);
+      const std::vector<std::exception_ptr> errors = Choose(chosen, wanting, logits);
+      for (size_t i = 0; i < chosen.size(); ++i) AdvanceOne(*chosen[i], errors[i]);
     } catch (const Error& error) {
       // A cancelled step leaves the contexts as they were; the loop ends those requests.
       if (error.kind() == ErrorKind::kCancelled) return;
@@ -371,9 +369,33 @@ class TextEngine final : public Engine {
     }
   }
 
-  static void AdvanceOne(Session& session, std::span<const float> logits) {
+  // The next tokens of the sessions `wanting` by their rows of `logits`, on several threads where
+  // those that prepare pictures are free. Returns an error for each that failed.
+  std::vector<std::exception_ptr> Choose(const std::vector<Session*>& chosen,
+                                         const std::vector<size_t>& wanting,
+                                         std::span<const float> logits) {
+    const auto vocabulary = static_cast<size_t>(config_.llm.vocabulary);
+    std::vector<std::exception_ptr> errors(chosen.size());
+    const std::unique_lock lock(preparation_mutex_, std::try_to_lock);
+    ParallelFor(lock ? &preparation_pool_ : nullptr, static_cast<int64_t>(wanting.size()),
+                [&](int64_t row) {
+                  const size_t i = wanting[static_cast<size_t>(row)];
+                  try {
+                    // Ids past the tokenizer's have no token: they are never chosen.
+                    chosen[i]->Choose(logits.subspan(
+                        static_cast<size_t>(row) * vocabulary,
+                        std::min(vocabulary, static_cast<size_t>(tokenizer_.size()))));
+                  } catch (...) {
+                    errors[i] = std::current_exception();
+                  }
+                });
+    return errors;
+  }
+
+  static void AdvanceOne(Session& session, const std::exception_ptr& chosen) {
     try {
-      session.Advance(logits);
+      if (chosen) std::rethrow_exception(chosen);
+      session.Advance();
     } catch (const Error& error) {
       session.Fail(error);
     }

@@ -77,41 +77,59 @@ void Session::AddBlock(Block block) {
   }
 }
 
-StepInput Session::NextInput() {
-  StepInput input;
-  input.context = &context_;
-  if (phase() == Phase::kDecode) {
-    input.ids = {history_.back()};
-    input.wants_logits = true;
-    return input;
-  }
-  const Block& block = blocks_[block_];
-  if (block.is_image()) {
-    input.image = &block.image;
-    return input;
-  }
-  const auto first = block.ids.begin() + offset_;
-  const auto count = std::min<std::ptrdiff_t>(kPrefillChunkTokens, block.ids.end() - first);
-  input.ids.assign(first, first + count);
-  input.wants_logits = block_ + 1 == blocks_.size() && first + count == block.ids.end();
-  return input;
+bool Session::TextGoesWithPicture() const {
+  // As many rows as the workspace has room for beside the largest picture.
+  constexpr size_t kMostRows = 64;
+  return block_ + 1 < blocks_.size() && !blocks_[block_ + 1].is_image() &&
+         blocks_[block_ + 1].ids.size() <= kMostRows;
 }
 
-void Session::Advance(std::span<const float> logits) {
+void Session::AddInputs(std::vector<StepInput>& inputs) {
+  const auto add = [&]() -> StepInput& {
+    inputs.emplace_back();
+    inputs.back().context = &context_;
+    return inputs.back();
+  };
+  const auto add_text = [&](size_t index, int64_t offset) {
+    const Block& block = blocks_[index];
+    const auto first = block.ids.begin() + offset;
+    const auto count = std::min<std::ptrdiff_t>(kPrefillChunkTokens, block.ids.end() - first);
+    StepInput& input = add();
+    input.ids.assign(first, first + count);
+    input.wants_logits = index + 1 == blocks_.size() && first + count == block.ids.end();
+  };
+  if (phase() == Phase::kDecode) {
+    StepInput& input = add();
+    input.ids = {history_.back()};
+    input.wants_logits = true;
+  } else if (blocks_[block_].is_image()) {
+    add().image = &blocks_[block_].image;
+    if (TextGoesWithPicture()) add_text(block_ + 1, 0);
+  } else {
+    add_text(block_, offset_);
+  }
+}
+
+void Session::Advance() {
   if (phase() == Phase::kPrefill) {
-    const Block& block = blocks_[block_];
-    offset_ += kPrefillChunkTokens;
-    if (block.is_image() || offset_ >= static_cast<int64_t>(block.ids.size())) {
-      blocks_[block_] = {};
-      ++block_;
+    const auto end_block = [&] {
+      blocks_[block_++] = {};
       offset_ = 0;
+    };
+    if (blocks_[block_].is_image()) {
+      const bool text = TextGoesWithPicture();
+      end_block();
+      if (text) end_block();
+    } else {
+      offset_ += kPrefillChunkTokens;
+      if (offset_ >= static_cast<int64_t>(blocks_[block_].ids.size())) end_block();
     }
-    if (logits.empty()) return;
+    if (!next_) return;
     first_logits_ = Clock::now();
     result_.prefill_ms = Milliseconds(first_logits_ - started_);
     if (num_predict_ == 0) return Finish(FinishReason::kLength);
   }
-  TakeToken(sampler_.Next(logits, history_));
+  TakeToken(*std::exchange(next_, std::nullopt));
 }
 
 void Session::TakeToken(int32_t id) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -43,11 +44,15 @@ class Session {
   bool done() const { return done_; }
   bool before_first_word() const { return result_.generated_tokens == 0; }
 
-  // The next rows of this request: a chunk of its prompt, or the token generated last.
-  StepInput NextInput();
+  // Adds the next rows of this request: a picture, with the text behind it where that is short, a
+  // chunk of its prompt's text, or the token generated last.
+  void AddInputs(std::vector<StepInput>& inputs);
 
-  // Takes note that NextInput has gone through the model; `logits` [vocabulary] if it wanted them.
-  void Advance(std::span<const float> logits);
+  // Chooses the next token by `logits` [vocabulary]; needs nothing that sessions share.
+  void Choose(std::span<const float> logits) { next_ = sampler_.Next(logits, history_); }
+  // Takes note that what AddInputs added has gone through the model, and that Choose was called if
+  // it wanted logits.
+  void Advance();
 
   // Ends the request with what there is, or with an error.
   void Finish(FinishReason reason);
@@ -63,6 +68,8 @@ class Session {
 
   void AddText(const std::string& text, Specials specials);
   void AddBlock(Block block);
+  // Whether the text behind the picture that is next goes with it.
+  bool TextGoesWithPicture() const;
   void TakeToken(int32_t id);
   void Emit(const std::string& text);
   void SendParts(const ThinkSplitter::Parts& parts);
@@ -85,6 +92,7 @@ class Session {
 
   uint64_t seed_;
   Sampler sampler_;
+  std::optional<int32_t> next_;   // chosen, not yet taken
   std::vector<int32_t> history_;  // every token so far, for the penalties
   Utf8Stream utf8_;
   StopStrings stops_;

@@ -75,10 +75,10 @@ void RunLayers(Ops& ops, Workspace& workspace, const BagelConfig& config,
   }
 }
 
-// The final norm and, for the inputs that want them, the logits [wanted, vocabulary].
-Tensor RunLogits(Ops& ops, Workspace& workspace, const BagelConfig& config,
-                 const BagelWeights& weights, std::span<const StepInput> inputs,
-                 const StepPlan& plan, const Tensor& hidden, const std::string& name) {
+// The final norm and the logits [those inputs that want them, vocabulary].
+void RunLogits(Ops& ops, Workspace& workspace, const BagelConfig& config,
+               const BagelWeights& weights, std::span<const StepInput> inputs, const StepPlan& plan,
+               const Tensor& hidden, const Tensor& logits, const std::string& name) {
   if (ops.tracing()) {
     const Workspace::Scope scope(workspace);
     const Tensor out = workspace.Take(DType::kF32, hidden.rows, config.llm.hidden);
@@ -86,15 +86,13 @@ Tensor RunLogits(Ops& ops, Workspace& workspace, const BagelConfig& config,
     ops.Trace(name + ".out", out);
   }
 
-  const int64_t wanted = std::count_if(inputs.begin(), inputs.end(),
-                                       [](const StepInput& input) { return input.wants_logits; });
-  const Tensor last = workspace.Take(ops.ActivationType(), wanted, config.llm.hidden);
-  const Tensor logits = workspace.Take(DType::kF32, wanted, config.llm.vocabulary);
-  if (wanted == hidden.rows) {
+  if (logits.rows == 0) return;
+  const Tensor last = workspace.Take(ops.ActivationType(), logits.rows, config.llm.hidden);
+  if (logits.rows == hidden.rows) {
     const Product product{logits, &weights.lm_head};
     ops.NormLinear(std::span(&product, 1), hidden, weights.final_norm_und, config.llm.rms_eps,
                    last);
-    return logits;
+    return;
   }
   int64_t next = 0;
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -104,7 +102,6 @@ Tensor RunLogits(Ops& ops, Workspace& workspace, const BagelConfig& config,
                 weights.final_norm_und, config.llm.rms_eps);
   }
   ops.Linear(logits, last, weights.lm_head);
-  return logits;
 }
 
 // Whether every input is one token that wants logits: then steps differ in nothing but positions.
@@ -115,7 +112,7 @@ bool IsDecoding(std::span<const StepInput> inputs) {
 }
 
 // The workspace of the largest step: `max_rows` rows that are one picture, and beside them as many
-// one-token texts that want logits as the engine decodes together at most.
+// one-token texts that want logits as the engine decodes together at most, or a short text.
 constexpr int64_t kMaxLogits = 64;
 
 size_t MeasureWorkspace(const Ops& device, const BagelConfig& config, const BagelWeights& weights,
@@ -137,7 +134,9 @@ size_t MeasureWorkspace(const Ops& device, const BagelConfig& config, const Bage
   Workspace workspace;
   const Tensor hidden = EmbedInputs(ops, workspace, config, weights, {}, inputs, plan, "");
   RunLayers(ops, workspace, config, weights, nullptr, plan, nullptr, hidden, "", nullptr);
-  RunLogits(ops, workspace, config, weights, inputs, plan, hidden, "");
+  const int64_t vocabulary = config.llm.vocabulary;
+  const Tensor logits{nullptr, DType::kF32, kMaxLogits, vocabulary, vocabulary};
+  RunLogits(ops, workspace, config, weights, inputs, plan, hidden, logits, "");
   return workspace.peak();
 }
 
@@ -222,7 +221,11 @@ std::span<const float> Bagel::Run(std::span<const StepInput> inputs, const KvPoo
     latents = latents || input.latents;
   }
   const StepPlan plan = PlanStep(inputs, pool.pages());
-  std::span<float> found;
+  const int64_t wanted = std::count_if(inputs.begin(), inputs.end(),
+                                       [](const StepInput& input) { return input.wants_logits; });
+  const int64_t vocabulary = config_.llm.vocabulary;
+  const std::span<float> found = TakeResults(static_cast<size_t>(wanted * vocabulary));
+  const Tensor logits{found.data(), DType::kF32, wanted, vocabulary, vocabulary};
   const auto body = [&](Ops& ops, Workspace& workspace) {
     ops.BeginStep(plan.step);
     const Tensor hidden =
@@ -230,13 +233,13 @@ std::span<const float> Bagel::Run(std::span<const StepInput> inputs, const KvPoo
     const auto run = [&] {
       RunLayers(ops, workspace, config_, weights_, latents ? &drawing_layers_ : nullptr, plan,
                 &pool, hidden, name, stop);
-      return RunLogits(ops, workspace, config_, weights_, inputs, plan, hidden, name);
+      RunLogits(ops, workspace, config_, weights_, inputs, plan, hidden, logits, name);
     };
-    const Tensor logits = IsDecoding(inputs) && !ops.tracing()
-                              ? ops.Replay({workspace_memory_, &pool, hidden.rows}, run)
-                              : run();
-    found = TakeResults(static_cast<size_t>(logits.rows * logits.cols));
-    ops.CopyToHost(found.data(), logits.data, found.size_bytes());
+    if (IsDecoding(inputs) && !ops.tracing())
+      ops.Replay({workspace_memory_, &pool, hidden.rows}, run);
+    else
+      run();
+    ops.Wait();
   };
   if (latents) {
     drawing_layers_.Reserve();

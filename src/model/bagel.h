@@ -86,7 +86,7 @@ class Bagel {
 
  private:
   void GrowWorkspace(size_t bytes);
-  // Host memory for as many values, until the next call.
+  // Host memory for as many values, which ops can write, until the next call.
   std::span<float> TakeResults(size_t count);
   // Runs `body(ops, workspace)` once to measure it and once for good.
   template <typename Body>
@@ -100,7 +100,7 @@ class Bagel {
   size_t base_bytes_ = 0;  // of the workspace without drawing
   size_t workspace_bytes_ = 0;
   void* workspace_memory_ = nullptr;
-  std::span<float> results_;  // Ops::AllocateHost's, where a device copies them to at once
+  std::span<float> results_;  // Ops::AllocateHost's
 };
 
 }  // namespace bagel

@@ -53,10 +53,9 @@ void DecoderLayerForward(Ops& ops, Workspace& workspace, const LlmConfig& config
       ops.NormLinear(products, part(hidden), expert.input_norm, config.rms_eps, part(x));
       norms.push_back({range.first_row, range.rows, expert.q_norm, expert.k_norm});
     }
-    ops.NormRopeAppend(cache, q, k, v, norms, config.rms_eps, config.rope_theta);
     // As wide as x, which has done its part.
     const Tensor attention = x;
-    ops.Attention(attention, q, cache);
+    ops.NormRopeAttention(attention, cache, q, k, v, norms, config.rms_eps, config.rope_theta);
     for (const RouteRange& range : route)
       ops.LinearAdd(hidden.Rows(range.first_row, range.rows),
                     attention.Rows(range.first_row, range.rows), ExpertOf(layer, range).o);

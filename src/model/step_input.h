@@ -60,8 +60,9 @@ struct StepPlan {
   int64_t scratch_pages = 0;  // pages of keys and values that end with each layer
 };
 
-// Where every row of the step stands, with room made in the contexts that keep theirs. The markers
-// of all latents come first. `kept_pages` is the pool's number of pages.
+// Where every row of the step stands, with room made in the contexts that keep theirs. Inputs of
+// one context follow one another in it; no two of them are single rows. The markers of all latents
+// come first. `kept_pages` is the pool's number of pages.
 StepPlan PlanStep(std::span<const StepInput> inputs, int64_t kept_pages);
 
 }  // namespace bagel

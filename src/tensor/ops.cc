@@ -42,9 +42,9 @@ void Ops::BeginStep(const Step& step) {
   DoBeginStep(step_);
 }
 
-Tensor Ops::Replay(const ReplayKey& key, const std::function<Tensor()>& body) {
+void Ops::Replay(const ReplayKey& key, const std::function<void()>& body) {
   CHECK(!tracing());
-  return DoReplay(key, body);
+  DoReplay(key, body);
 }
 
 void Ops::Embed(const Tensor& y, const Weight& table, std::span<const int32_t> ids) {
@@ -145,9 +145,16 @@ void Ops::KvAppend(const KvLayer& cache, const Tensor& k, const Tensor& v) {
   DoKvAppend(cache, k, v);
 }
 
-void Ops::NormRopeAppend(const KvLayer& cache, const Tensor& q, const Tensor& k, const Tensor& v,
-                         std::span<const HeadNorms> norms, float eps, float theta) {
-  CHECK(SameShape(k, v) && k.rows == step_.rows() && q.rows == k.rows);
+void Ops::Attention(const Tensor& y, const Tensor& q, const KvLayer& cache) {
+  CHECK(SameShape(y, q) && q.rows == step_.rows());
+  CHECK(q.cols % (cache.kv_heads * cache.head_dim) == 0);
+  DoAttention(y, q, cache);
+}
+
+void Ops::NormRopeAttention(const Tensor& y, const KvLayer& cache, const Tensor& q, const Tensor& k,
+                            const Tensor& v, std::span<const HeadNorms> norms, float eps,
+                            float theta) {
+  CHECK(SameShape(y, q) && SameShape(k, v) && k.rows == step_.rows() && q.rows == k.rows);
   CHECK(k.cols == cache.kv_heads * cache.head_dim && q.cols % cache.head_dim == 0);
   int64_t rows = 0;
   for (const HeadNorms& part : norms) {
@@ -155,11 +162,12 @@ void Ops::NormRopeAppend(const KvLayer& cache, const Tensor& q, const Tensor& k,
     rows += part.rows;
   }
   CHECK(rows == q.rows);
-  DoNormRopeAppend(cache, q, k, v, norms, eps, theta);
+  DoNormRopeAttention(y, cache, q, k, v, norms, eps, theta);
 }
 
-void Ops::DoNormRopeAppend(const KvLayer& cache, const Tensor& q, const Tensor& k, const Tensor& v,
-                           std::span<const HeadNorms> norms, float eps, float theta) {
+void Ops::DoNormRopeAttention(const Tensor& y, const KvLayer& cache, const Tensor& q,
+                              const Tensor& k, const Tensor& v, std::span<const HeadNorms> norms,
+                              float eps, float theta) {
   for (const HeadNorms& part : norms) {
     HeadNormRope(q.Rows(part.first_row, part.rows), part.q, cache.head_dim, eps, theta,
                  part.first_row);
@@ -167,12 +175,7 @@ void Ops::DoNormRopeAppend(const KvLayer& cache, const Tensor& q, const Tensor& 
                  part.first_row);
   }
   KvAppend(cache, k, v);
-}
-
-void Ops::Attention(const Tensor& y, const Tensor& q, const KvLayer& cache) {
-  CHECK(SameShape(y, q) && q.rows == step_.rows());
-  CHECK(q.cols % (cache.kv_heads * cache.head_dim) == 0);
-  DoAttention(y, q, cache);
+  Attention(y, q, cache);
 }
 
 void Ops::FullAttention(const Tensor& y, const Tensor& q, const Tensor& k, const Tensor& v,

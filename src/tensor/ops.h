@@ -108,13 +108,16 @@ class Ops {
   virtual void CopyToHost(void* host, const void* device, size_t bytes) = 0;
   // Memory that does not overlap.
   virtual void CopyOnDevice(void* to, const void* from, size_t bytes);
-  // Host memory for CopyAside and for quick copies from the device. Throws kOutOfMemory with the
+  // Host memory for CopyAside and for quick copies from the device. Ops can write it, at the speed
+  // of the way to the device, and what they wrote is there after Wait. Throws kOutOfMemory with the
   // size.
   virtual void* AllocateHost(size_t bytes);
   virtual void FreeHost(void* memory);
   // Copies memory of AllocateHost, which must stay as it is, to the device beside the ops that are
   // called from now on: it begins when those before have ended.
   virtual void CopyAside(void* device, const void* host, size_t bytes);
+  // Returns when all ops so far have ended.
+  virtual void Wait() {}
   // Ops that are called from now on begin when every CopyAside so far has ended.
   virtual void AwaitAside() {}
   // `host`, whose data and scales lie in host memory, as ops take it: itself on a device that reads
@@ -136,11 +139,11 @@ class Ops {
       return std::tie(memory, cache, rows) < std::tie(other.memory, other.cache, other.rows);
     }
   };
-  // Runs `body`, which calls the same ops on the same memory whenever `key` is the same, and
-  // returns its result. Steps may differ in all that BeginStep tells of them but the rows of their
-  // spans. A device may record what `body` calls and repeat that instead: `body` calls nothing but
-  // ops that stay on the device.
-  Tensor Replay(const ReplayKey& key, const std::function<Tensor()>& body);
+  // Runs `body`, which calls the same ops on the same memory whenever `key` is the same. Steps may
+  // differ in all that BeginStep tells of them but the rows of their spans. A device may record
+  // what `body` calls and repeat that instead: `body` calls nothing but ops that stay on the
+  // device.
+  void Replay(const ReplayKey& key, const std::function<void()>& body);
 
   // ---- Rows in and out ----
 
@@ -217,15 +220,15 @@ class Ops {
   // Stores the rows of the whole step in the cache, each at its place in its span's pages.
   // k, v: [step rows, kv_heads * head_dim].
   void KvAppend(const KvLayer& cache, const Tensor& k, const Tensor& v);
-  // HeadNormRope of the rows of q and k that each of `norms` names, then KvAppend. The norms cover
-  // the step. What k holds afterwards is undefined.
-  void NormRopeAppend(const KvLayer& cache, const Tensor& q, const Tensor& k, const Tensor& v,
-                      std::span<const HeadNorms> norms, float eps, float theta);
   // Scaled dot-product attention of the whole step over the cache, which already holds the step's
   // own rows. q, y: [step rows, heads * head_dim]; query head h reads kv head h / (heads /
   // kv_heads); scale 1/sqrt(head_dim); softmax over the past and over the span as its `causal`
   // says.
   void Attention(const Tensor& y, const Tensor& q, const KvLayer& cache);
+  // HeadNormRope of the rows of q and k that each of `norms` names, KvAppend, then Attention. The
+  // norms cover the step. What q and k hold afterwards is undefined; y is none of q, k and v.
+  void NormRopeAttention(const Tensor& y, const KvLayer& cache, const Tensor& q, const Tensor& k,
+                         const Tensor& v, std::span<const HeadNorms> norms, float eps, float theta);
   // Attention of all rows over all rows, without a cache (ViT, autoencoder). q, k, v, y:
   // [rows, heads * head_dim].
   void FullAttention(const Tensor& y, const Tensor& q, const Tensor& k, const Tensor& v,
@@ -253,7 +256,7 @@ class Ops {
   }
 
   virtual void DoBeginStep(const Step&) {}
-  virtual Tensor DoReplay(const ReplayKey&, const std::function<Tensor()>& body) { return body(); }
+  virtual void DoReplay(const ReplayKey&, const std::function<void()>& body) { body(); }
   virtual void DoEmbed(const Tensor& y, const Weight& table, std::span<const int32_t> ids,
                        bool add) = 0;
   virtual void DoLinear(const Tensor& y, const Tensor& x, const Weight& weight, bool add) = 0;
@@ -269,9 +272,9 @@ class Ops {
   virtual void DoGroupMoments(const Tensor& y, const Tensor& x, int64_t groups) = 0;
   virtual void DoScaleShift(const Tensor& y, const Tensor& x, const Tensor& factors) = 0;
   virtual void DoSwiGlu(const Tensor& y, const Tensor& gate, const Tensor& up) = 0;
-  virtual void DoNormRopeAppend(const KvLayer& cache, const Tensor& q, const Tensor& k,
-                                const Tensor& v, std::span<const HeadNorms> norms, float eps,
-                                float theta);
+  virtual void DoNormRopeAttention(const Tensor& y, const KvLayer& cache, const Tensor& q,
+                                   const Tensor& k, const Tensor& v,
+                                   std::span<const HeadNorms> norms, float eps, float theta);
   virtual void DoSwiGluLinearAdd(const Tensor& y, const Tensor& gate, const Tensor& up,
                                  const Weight& weight);
   virtual void DoHeadNormRope(const Tensor& x, const float* weight, int64_t head_dim, float eps,
