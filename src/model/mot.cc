@@ -7,24 +7,29 @@ namespace bagel {
 namespace {
 
 // Bytes of the gate and up activations that exist at once: the two are by far the widest tensors of
-// a step. In f16 they are those of 4096 rows, the latents of 1024 x 1024 pixels.
-constexpr int64_t kMlpBytes = int64_t{296} << 20;
+// a step. In f16 they are those of 5120 rows, so that the largest picture that is read goes at
+// once; more rows go in equal chunks.
+constexpr int64_t kMlpBytes = int64_t{370} << 20;
 
 // hidden += down(silu(gate(x)) * up(x)), x = norm(hidden).
 void MlpForward(Ops& ops, Workspace& workspace, const LlmConfig& config, const ExpertLayer& expert,
                 const Tensor& hidden) {
   const DType type = ops.ActivationType();
   const int64_t row_bytes = 2 * expert.gate.out * static_cast<int64_t>(DTypeSize(type));
-  const int64_t chunk = std::max<int64_t>(1, kMlpBytes / row_bytes);
-  for (int64_t first = 0; first < hidden.rows; first += chunk) {
-    const Tensor rows = hidden.Rows(first, std::min(chunk, hidden.rows - first));
-    const Workspace::Scope scope(workspace);
-    const Tensor x = workspace.Take(type, rows.rows, config.hidden);
-    const Tensor gate = workspace.Take(type, rows.rows, expert.gate.out);
-    const Tensor up = workspace.Take(type, rows.rows, expert.up.out);
+  const int64_t most = std::max<int64_t>(1, kMlpBytes / row_bytes);
+  const int64_t chunks = (hidden.rows + most - 1) / most;
+  const Workspace::Scope scope(workspace);
+  const int64_t room = std::min(most, hidden.rows);
+  const Tensor x = workspace.Take(type, room, config.hidden);
+  const Tensor gate = workspace.Take(type, room, expert.gate.out);
+  const Tensor up = workspace.Take(type, room, expert.up.out);
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    const int64_t first = hidden.rows * chunk / chunks;
+    const int64_t rows = hidden.rows * (chunk + 1) / chunks - first;
     ops.GatedMlpAdd(
-        rows, {expert.post_attention_norm, config.rms_eps, &expert.gate, &expert.up, &expert.down},
-        x, gate, up);
+        hidden.Rows(first, rows),
+        {expert.post_attention_norm, config.rms_eps, &expert.gate, &expert.up, &expert.down},
+        x.Rows(0, rows), gate.Rows(0, rows), up.Rows(0, rows));
   }
 }
 
