@@ -156,7 +156,8 @@ TEST_F(PictureEngineTest, CancelStopsAtTheNextStep) {
 
 TEST_F(PictureEngineTest, BadRequestsAreRefusedAtOnce) {
   PictureRequest request = Request("");
-  EXPECT_EQ(ErrorOf(request), "the prompt of the picture is empty");
+  EXPECT_EQ(ErrorOf(request), "the prompt is empty");
+  EXPECT_EQ(ErrorOf(Request(" \n")), "the prompt is empty");
   for (const PictureSize size : {PictureSize{127, 256}, {256, 0}, {641, 256}, {-16, 256}}) {
     request = Request("x");
     request.size = size;

@@ -116,9 +116,6 @@ PictureRequest RequestOf(const DrawOptions& options) {
     request.size = recipe.size;
   }
   prompt = options.prompt.value_or(prompt);
-  if (prompt.find_first_not_of(" \t\r\n") == std::string::npos) {
-    throw Error(ErrorKind::kInvalidArgument, "the prompt is empty");
-  }
   CheckSizeOptions(options);
   if (options.width) {
     request.size = PictureSize{*options.width, *options.height};

@@ -71,11 +71,11 @@ void CheckPictureRequest(const PictureRequest& request, const BagelConfig& confi
   int64_t tokens = 0;
   for (const Part& part : request.parts) {
     if (const auto* text = std::get_if<std::string>(&part))
-      words = words || !text->empty();
+      words = words || text->find_first_not_of(" \t\r\n") != std::string::npos;
     else
       tokens += PictureTokens(std::get<Picture>(part), config);
   }
-  if (!words) throw Error(ErrorKind::kInvalidArgument, "the prompt of the picture is empty");
+  if (!words) throw Error(ErrorKind::kInvalidArgument, "the prompt is empty");
   if (request.think && (request.plan_tokens < 1 || request.plan_tokens > 8192))
     throw Error(ErrorKind::kInvalidArgument,
                 "plan_tokens is " + std::to_string(request.plan_tokens) + ", expected 1 to 8192");
