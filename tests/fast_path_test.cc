@@ -99,10 +99,20 @@ TEST(FastPathTest, NextTokensAgreeWithTheExactPath) {
   ExpectAgreement(fast, BF16ProductsName());
 }
 
+TEST(FastPathTest, NextTokensAgreeWithKeysAndValuesInEightBits) {
+  Path fast(MakeCpuOps({.threads = 2, .exact = true, .int8_cache = true}));
+  ExpectAgreement(fast, "8-bit keys and values");
+}
+
 class GpuFastPathTest : public testing::TestWithParam<GpuProfile> {};
 
 TEST_P(GpuFastPathTest, NextTokensAgreeWithTheExactPath) {
   Path fast(GetParam().Make());
+  ExpectAgreement(fast, GetParam().name);
+}
+
+TEST_P(GpuFastPathTest, NextTokensAgreeWithKeysAndValuesInEightBits) {
+  Path fast(GetParam().Make("int8"));
   ExpectAgreement(fast, GetParam().name);
 }
 

@@ -32,6 +32,9 @@ std::vector<Device> Devices() {
   std::vector<Device> devices = {
       {"Reference", [] { return MakeRefOps(); }, 1e-4},
       {"CpuExact", [] { return MakeCpuOps({.threads = 2, .exact = true}); }, 1e-3},
+      // 5.9e-3 seen.
+      {"Int8Cache", [] { return MakeCpuOps({.threads = 2, .exact = true, .int8_cache = true}); },
+       1e-2},
   };
   for (const GpuProfile& gpu : GpuProfiles())
     devices.push_back({gpu.name, [gpu] { return gpu.Make(); }, 5e-3});

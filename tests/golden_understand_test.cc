@@ -31,6 +31,9 @@ std::vector<Device> Devices() {
   std::vector<Device> devices = {
       {"Reference", [] { return MakeRefOps(); }, 1e-5},
       {"CpuExact", [] { return MakeCpuOps({.threads = 2, .exact = true}); }, 1e-4},
+      // 1.2e-2 seen: the logits of the short text.
+      {"Int8Cache", [] { return MakeCpuOps({.threads = 2, .exact = true, .int8_cache = true}); },
+       2e-2},
   };
   for (const GpuProfile& gpu : GpuProfiles())
     devices.push_back({gpu.name, [gpu] { return gpu.Make(); }, 5e-3});

@@ -17,7 +17,9 @@ struct GpuProfile {
   const char* name;
   const char* profile;
 
-  std::unique_ptr<Ops> Make() const { return MakeDevice("cuda", 0, false, profile); }
+  std::unique_ptr<Ops> Make(const std::string& kv_cache = "auto") const {
+    return MakeDevice("cuda", 0, false, profile, kv_cache);
+  }
 };
 
 // The card's own code, and what a V100 runs. Empty without a GPU: what then does not run is listed

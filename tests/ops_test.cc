@@ -36,6 +36,7 @@ struct Device {
   double nf4_bound;
   double row_bound;
   DType type = DType::kF32;  // of activations
+  bool int8_cache = false;
 
   double ProductBound(WeightFormat format, int64_t rows, int64_t in) const {
     const bool integers = format == WeightFormat::kNf4 && rows <= 8 && in % kNf4Block == 0;
@@ -186,6 +187,23 @@ class Placed {
   WeightMemory memory_;
 };
 
+// The same with keys and values in 8 bits, where a key that is normed by another sum may have a
+// code that is rounded to the other side: 5e-5 of a result over 100 keys.
+std::vector<Device> Int8CacheDevices() {
+  std::vector<Device> devices = {
+      {"CpuExact", [] { return MakeCpuOps({.threads = 2, .exact = true, .int8_cache = true}); },
+       5e-5, 2e-4, 1e-6},
+      {"CpuFast", [] { return MakeCpuOps({.threads = 3, .int8_cache = true}); }, 5e-3, 1.5e-2,
+       1e-6}};
+  for (const GpuProfile& gpu : GpuProfiles()) {
+    const auto make = [gpu] { return gpu.Make("int8"); };
+    devices.push_back({std::string(gpu.name) + "F32", make, 5e-3, 5e-3, 2e-6});
+    devices.push_back({std::string(gpu.name) + "F16", make, 5e-3, 5e-3, 5e-4, DType::kF16});
+  }
+  for (Device& device : devices) device.int8_cache = true;
+  return devices;
+}
+
 class OpsTest : public testing::TestWithParam<Device> {
  protected:
   using Op = std::function<void(Placed&, const Tensor&)>;
@@ -199,7 +217,7 @@ class OpsTest : public testing::TestWithParam<Device> {
     CompareAs(DType::kF32, result, bound, what, op);
   }
 
-  std::unique_ptr<Ops> reference_ = MakeRefOps();
+  std::unique_ptr<Ops> reference_ = MakeRefOps(GetParam().int8_cache);
   std::unique_ptr<Ops> device_ = GetParam().make();
 
  private:
@@ -438,9 +456,9 @@ void AttendInSteps(Placed& on, const std::vector<std::vector<Span>>& steps, int6
                    int64_t kv_heads, int64_t head_dim, const Tensor& y, bool normed = false) {
   constexpr int64_t kPages = 24;
   Ops& ops = on.ops();
-  const int64_t rows_of_pages = kPages * kv_heads * kKvPageTokens;
-  const auto take = [&] { return on.Take(ops.KvType(), rows_of_pages, head_dim).data; };
-  const KvLayer cache{take(), take(), ops.KvType(), kPages, kv_heads, head_dim, take(), take()};
+  KvLayer cache{nullptr, nullptr, ops.KvType(), kPages, kv_heads, head_dim};
+  for (void** memory : {&cache.k, &cache.v, &cache.scratch_k, &cache.scratch_v})
+    *memory = on.Take(DType::kU8, kPages, cache.PageBytes()).data;
   uint32_t seed = 1;
   for (const std::vector<Span>& spans : steps) {
     Step step;
@@ -467,7 +485,9 @@ void AttendInSteps(Placed& on, const std::vector<std::vector<Span>>& steps, int6
   }
 }
 
-TEST_P(OpsTest, AttentionOverPages) {
+class AttentionTest : public OpsTest {};
+
+TEST_P(AttentionTest, OverPages) {
   const double bound = GetParam().product_bound * 2;  // two products
   // A text, a picture that crosses pages, then a batch: one decodes, one goes on with a text.
   const std::vector<std::vector<Span>> steps = {
@@ -480,7 +500,7 @@ TEST_P(OpsTest, AttentionOverPages) {
           [&](Placed& on, const Tensor& y) { AttendInSteps(on, steps, 4, 2, 64, y); });
 }
 
-TEST_P(OpsTest, AttentionRealShape) {
+TEST_P(AttentionTest, RealShape) {
   const std::vector<std::vector<Span>> steps = {
       {{0, 1400, 0, false, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}},
       {{0, 3, 1400, true, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}}};
@@ -489,7 +509,7 @@ TEST_P(OpsTest, AttentionRealShape) {
 }
 
 // Every context goes on by one token, as when texts are decoded together.
-TEST_P(OpsTest, NormRopeAttentionOfSingleRows) {
+TEST_P(AttentionTest, NormRopeOfSingleRows) {
   const std::vector<std::vector<Span>> steps = {
       {{0, 400, 0, true, {0, 1, 2, 3}}, {400, 127, 0, true, {4}}, {527, 128, 0, false, {5}}},
       {{0, 1, 400, true, {0, 1, 2, 3}},
@@ -526,7 +546,7 @@ TEST_P(OpsTest, FullAttention) {
   }
 }
 
-TEST_P(OpsTest, AttentionOfSpansWithLeads) {
+TEST_P(AttentionTest, OfSpansWithLeads) {
   // A prompt, then two passes over pictures whose markers lie together, one of them in scratch.
   const std::vector<std::vector<Span>> steps = {
       {{0, 5, 0, true, {3}}, {5, 128, 0, true, {4}}},
@@ -543,9 +563,9 @@ TEST_P(OpsTest, SiluCopyBlend) {
   CompareF32(other, GetParam().row_bound, "blend",
              [&](Placed& on, const Tensor& y) { on.ops().Blend(y, on.Put(x), 0.25f, -3.0f); });
   // The reference keeps 8 bits, the GPU 11.
-  const bool f16 = device_->KvType() == DType::kF16;
+  const bool f16 = device_->KeptType() == DType::kF16;
   CompareF32(other, f16 ? 4e-3 : GetParam().row_bound, "stored", [&](Placed& on, const Tensor& y) {
-    const bool keeps_f16 = on.ops().KvType() == DType::kF16;
+    const bool keeps_f16 = on.ops().KeptType() == DType::kF16;
     const Tensor stored = on.Take(keeps_f16 ? DType::kF16 : DType::kBF16, 5, 1001);
     on.ops().Copy(stored, on.Put(x));
     on.ops().Blend(y, stored, 0.5f, 2.0f);
@@ -603,8 +623,10 @@ TEST_P(OpsTest, Conv2d) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, OpsTest, testing::ValuesIn(Devices()),
-                         [](const auto& device) { return device.param.name; });
+constexpr auto kName = [](const auto& device) { return device.param.name; };
+INSTANTIATE_TEST_SUITE_P(Devices, OpsTest, testing::ValuesIn(Devices()), kName);
+INSTANTIATE_TEST_SUITE_P(Devices, AttentionTest, testing::ValuesIn(Devices()), kName);
+INSTANTIATE_TEST_SUITE_P(Int8Cache, AttentionTest, testing::ValuesIn(Int8CacheDevices()), kName);
 
 }  // namespace
 }  // namespace bagel

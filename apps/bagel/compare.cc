@@ -30,6 +30,7 @@ struct CompareOptions {
   std::string device = "auto";
   int threads = 0;
   bool exact = false;
+  std::string kv_cache = "auto";  // of b
   int64_t num_predict = 64;
 };
 
@@ -62,12 +63,12 @@ double Divergence(std::span<const float> p, std::span<const float> q) {
 
 class Model {
  public:
-  Model(const fs::path& folder, const CompareOptions& options)
+  Model(const fs::path& folder, const CompareOptions& options, const std::string& kv_cache)
       : num_predict_(options.num_predict),
         config_(LoadBagelConfig(folder)),
         tokenizer_(Tokenizer::Load(folder)),
         protocol_(ProtocolIds::From(tokenizer_)),
-        ops_(MakeDevice(options.device, options.threads, options.exact)),
+        ops_(MakeDevice(options.device, options.threads, options.exact, "auto", kv_cache)),
         weights_(folder, config_, *ops_),
         pool_(*ops_, config_.llm,
               (config_.MaxImageRows() + kMaxPromptTokens + num_predict_) / kKvPageTokens + 2),
@@ -193,7 +194,8 @@ class ReportFile {
         settings_({{"a", options.a.string()},
                    {"b", options.b.string()},
                    {"num_predict", options.num_predict},
-                   {"exact", options.exact}}) {
+                   {"exact", options.exact},
+                   {"kv_cache", options.kv_cache}}) {
     if (!fs::exists(path_)) return;
     const Json json = ReadJsonFile(path_.string());
     if (!json.is_object() || json.value("settings", Json()) != settings_)
@@ -237,7 +239,7 @@ void RunCompare(const CompareOptions& options) {
   ReportFile file(options, options.report);
   file.Write();
   CatchInterrupts();
-  Model a(options.a, options), b(options.b, options);
+  Model a(options.a, options, "auto"), b(options.b, options, options.kv_cache);
   if (a.config().llm.vocabulary != b.config().llm.vocabulary)
     throw Error(ErrorKind::kInvalidArgument,
                 options.b.string() + ": has " + std::to_string(b.config().llm.vocabulary) +
@@ -290,6 +292,8 @@ void AddCompare(CLI::App& app) {
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
   AddDeviceOption(*command, options->device);
+  AddKvCacheOption(*command, options->kv_cache,
+                   "Keys and values of the second: auto, or int8; the first has auto");
   command->add_option("--threads", options->threads, "CPU threads, 0 = all")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();

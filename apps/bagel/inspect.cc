@@ -17,6 +17,7 @@
 #include "formats/picture.h"
 #include "formats/quote.h"
 #include "formats/safetensors.h"
+#include "model/kv_cache.h"
 #include "model/quantize.h"
 #include "model_option.h"
 #include "terminal.h"
@@ -72,6 +73,7 @@ struct Report {
   GroupSize total;
   DeviceNeeds needs;
   int64_t vae_bytes = 0;
+  int64_t token_bytes = 0, int8_token_bytes = 0;  // of a context, in 16 and in 8 bits
 };
 
 // "vit_model" of "vit_model.vision_model...", with the next word where the first is only a prefix.
@@ -97,7 +99,10 @@ void AddWeights(Report& report, const std::vector<std::string>& stems) {
     if (stems.front() == "ae") {
       report.vae_bytes = report.files["ae.safetensors"];
     } else {
-      report.needs = MeasureNeeds(weights.tensors(), LoadBagelConfig(report.folder));
+      const BagelConfig config = LoadBagelConfig(report.folder);
+      report.needs = MeasureNeeds(weights.tensors(), config);
+      report.token_bytes = KvPool::TokenBytes(config.llm, DType::kF16);
+      report.int8_token_bytes = KvPool::TokenBytes(config.llm, DType::kI8);
     }
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::kNotFound) {
@@ -146,7 +151,9 @@ void PrintJson(const Report& report) {
                                        {"elements", report.total.elements},
                                        {"bytes", report.total.bytes},
                                        {"device_bytes_understand", report.needs.understand},
-                                       {"device_bytes_draw", report.needs.draw + report.vae_bytes}};
+                                       {"device_bytes_draw", report.needs.draw + report.vae_bytes},
+                                       {"token_bytes", report.token_bytes},
+                                       {"token_bytes_int8", report.int8_token_bytes}};
   std::printf("%s\n",
               json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
 }
@@ -175,6 +182,9 @@ void PrintText(const Report& report) {
         "\n  weights on the device: %.2f GB to understand pictures, %.2f GB to draw as well\n",
         static_cast<double>(report.needs.understand) / 1e9,
         static_cast<double>(report.needs.draw + report.vae_bytes) / 1e9);
+    std::printf("  a token of a context: %.1f KB in 16 bits, %.1f KB with --kv-cache int8\n",
+                static_cast<double>(report.token_bytes) / 1e3,
+                static_cast<double>(report.int8_token_bytes) / 1e3);
   }
 }
 

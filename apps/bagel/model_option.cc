@@ -48,6 +48,12 @@ void AddDeviceOption(CLI::App& command, std::string& device) {
       ->capture_default_str();
 }
 
+void AddKvCacheOption(CLI::App& command, std::string& kv_cache, const std::string& description) {
+  command.add_option("--kv-cache", kv_cache, description)
+      ->check(CLI::IsMember({"auto", "int8"}))
+      ->capture_default_str();
+}
+
 void AddEngineOptions(CLI::App& command, ModelOptions& options) {
   AddModelOption(command, options.model);
   command
@@ -60,6 +66,8 @@ void AddEngineOptions(CLI::App& command, ModelOptions& options) {
                   "auto, or sm_70: what a V100 runs, on any GPU")
       ->check(CLI::IsMember({"auto", "sm_70"}))
       ->capture_default_str();
+  AddKvCacheOption(command, options.kv_cache,
+                   "Keys and values of contexts: auto, f16 on a GPU, or int8, half of that");
   command.add_option("--threads", options.threads, "CPU threads, 0 = all")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();

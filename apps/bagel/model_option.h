@@ -22,7 +22,10 @@ void AddModelOption(CLI::App& command, std::filesystem::path& model);
 // `--device` alone.
 void AddDeviceOption(CLI::App& command, std::string& device);
 
-// `--model`, `--quant`, `--device`, `--threads`, `--exact`, `--drawing` and `--context`.
+// `--kv-cache` alone.
+void AddKvCacheOption(CLI::App& command, std::string& kv_cache, const std::string& description);
+
+// `--model`, `--quant`, `--device` and the other options of EngineOptions that all commands have.
 void AddEngineOptions(CLI::App& command, ModelOptions& options);
 
 // QuantizeCheckpoint with a progress bar; an interrupt (see interrupt.h) stops it.

@@ -89,7 +89,8 @@ class StepBench {
       : options_(options),
         shape_(shape),
         config_(LoadBagelConfig(options.model)),
-        ops_(MakeDevice(options.device, options.threads, options.exact, options.gpu_profile)),
+        ops_(MakeDevice(options.device, options.threads, options.exact, options.gpu_profile,
+                        options.kv_cache)),
         image_(MakeImage(shape.image_tokens, config_)) {
     load_ms_ = Time([&] {
       weights_ = std::make_unique<LoadedWeights>(options.model, config_, *ops_, options.drawing);
@@ -221,13 +222,11 @@ class StepBench {
 
   // The weights as stored, and the keys and values of the context as the device has them.
   void ReportDecode(Json& report, const Times& times, double roof) const {
-    const LlmConfig& llm = config_.llm;
     const double ms = Median(times.decode_ms);
     const int64_t context = times.decode_contexts[static_cast<size_t>(shape_.decode_tokens / 2)];
-    const int64_t token_bytes = 2 * llm.layers * llm.kv_heads * llm.head_dim *
-                                static_cast<int64_t>(DTypeSize(ops_->KvType()));
-    const double bytes = StoredDecodeBytes(weights_->checkpoint(), config_) +
-                         static_cast<double>(context * token_bytes);
+    const int64_t context_bytes = context * KvPool::TokenBytes(config_.llm, ops_->KvType());
+    const double bytes =
+        StoredDecodeBytes(weights_->checkpoint(), config_) + static_cast<double>(context_bytes);
     report["decode_context"] = context;
     report["decode_ms"] = ms;
     report["decode_tokens_per_second"] = 1e3 / ms;

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "cpu/row_ops.h"
 #include "cpu/tile.h"
+#include "quant/codec.h"
 #include "quant/half.h"
 
 namespace bagel {
@@ -32,8 +33,31 @@ void ConvertRow(const float* in, int64_t count, float* out) {
 }
 void ConvertRow(const float* in, int64_t count, uint16_t* out) { ConvertToBF16(in, count, out); }
 
-float ConvertOne(const float* in, float) { return *in; }
-uint16_t ConvertOne(const float* in, uint16_t) { return F32ToBF16(*in); }
+float ConvertOne(float value, float) { return value; }
+uint16_t ConvertOne(float value, uint16_t) { return F32ToBF16(value); }
+
+// Stores a token's key and value, which is turned, at `slot` of a head's page.
+template <typename T>
+void StoreToken(const KvLayer& cache, int64_t page, int64_t head, int64_t slot, const float* key,
+                const float* value) {
+  const int64_t dim = cache.head_dim, base = head * kBlock * dim;
+  ConvertRow(key, dim, cache.KeyPage<T>(page) + base + slot * dim);
+  T* values = cache.ValuePage<T>(page) + base + slot;
+  for (int64_t i = 0; i < dim; ++i) values[i * kBlock] = ConvertOne(value[i], T());
+}
+template <>
+void StoreToken<int8_t>(const KvLayer& cache, int64_t page, int64_t head, int64_t slot,
+                        const float* key, const float* value) {
+  const int64_t dim = cache.head_dim, base = head * kBlock * dim, place = head * kBlock + slot;
+  const auto count = static_cast<size_t>(dim);
+  int8_t* keys = cache.KeyPage<int8_t>(page);
+  int8_t* values = cache.ValuePage<int8_t>(page);
+  cache.Scales(keys)[place] = PackInt8({key, count}, keys + base + slot * dim);
+  std::vector<int8_t> codes(count);
+  cache.Scales(values)[place] = PackInt8({value, count}, codes.data());
+  for (int64_t i = 0; i < dim; ++i)
+    values[base + i * kBlock + slot] = codes[static_cast<size_t>(i)];
+}
 
 }  // namespace
 
@@ -46,7 +70,9 @@ struct CpuAttention::Columns {
 };
 
 CpuAttention::CpuAttention(ThreadPool& pool)
-    : pool_(pool), threads_(static_cast<size_t>(pool.threads())) {}
+    : pool_(pool),
+      threads_(static_cast<size_t>(pool.threads())),
+      unpacked_(static_cast<size_t>(pool.threads())) {}
 
 template <typename T, typename BlockAt>
 void CpuAttention::AttendColumns(const Columns& columns, int64_t head_dim, const BlockAt& block_at,
@@ -119,19 +145,50 @@ void CpuAttention::Append(const Step& step, const KvLayer& cache, const Tensor& 
     const Span& span = *task.span;
     const int64_t head = index % heads;
     const int64_t page = span.pages[static_cast<size_t>(task.page)];
-    T* keys = cache.KeyPage<T>(page) + head * kBlock * dim;
-    T* values = cache.ValuePage<T>(page) + head * kBlock * dim;
     const int64_t first = std::max(span.past, task.page * kBlock);
     const int64_t last = std::min(span.past + span.rows, (task.page + 1) * kBlock);
     // Weights of 0 are multiplied with what lies behind the last token: it must be finite.
-    if (first % kBlock == 0) std::fill_n(values, kBlock * dim, T(0));
+    if (first % kBlock == 0) {
+      T* values = cache.ValuePage<T>(page);
+      std::fill_n(values + head * kBlock * dim, kBlock * dim, T(0));
+      if constexpr (std::is_same_v<T, int8_t>)
+        std::fill_n(cache.Scales(values) + head * kBlock, kBlock, uint16_t{0});
+    }
     for (int64_t token = first; token < last; ++token) {
-      const int64_t row = span.Row(token - span.past), slot = token % kBlock;
-      ConvertRow(k.f32(row) + head * dim, dim, keys + slot * dim);
-      const float* from = v.f32(row) + head * dim;
-      for (int64_t i = 0; i < dim; ++i) values[i * kBlock + slot] = ConvertOne(from + i, T());
+      const int64_t row = span.Row(token - span.past);
+      StoreToken<T>(cache, page, head, token % kBlock, k.f32(row) + head * dim,
+                    v.f32(row) + head * dim);
     }
   });
+}
+
+template <typename T>
+KeyValueBlock<T> CpuAttention::Unpack(const KvLayer& cache, int64_t page, int64_t head,
+                                      int64_t keys, int thread) {
+  const int64_t dim = cache.head_dim, base = head * kBlock * dim;
+  T* k = unpacked_[static_cast<size_t>(thread)].Get<T>(2 * kBlock * dim);
+  T* v = k + kBlock * dim;
+  int8_t* const key_codes = cache.KeyPage<int8_t>(page);
+  int8_t* const value_codes = cache.ValuePage<int8_t>(page);
+  std::array<float, kBlock> key_scales, value_scales;
+  for (int64_t slot = 0; slot < kBlock; ++slot) {
+    const auto at = static_cast<size_t>(slot);
+    key_scales[at] = F16ToF32(cache.Scales(key_codes)[head * kBlock + slot]);
+    value_scales[at] = F16ToF32(cache.Scales(value_codes)[head * kBlock + slot]);
+  }
+  for (int64_t slot = 0; slot < keys; ++slot) {
+    const float scale = key_scales[static_cast<size_t>(slot)];
+    const int8_t* codes = key_codes + base + slot * dim;
+    for (int64_t i = 0; i < dim; ++i)
+      k[slot * dim + i] = ConvertOne(static_cast<float>(codes[i]) * scale, T());
+  }
+  for (int64_t i = 0; i < dim; ++i) {
+    const int8_t* codes = value_codes + base + i * kBlock;
+    for (int64_t slot = 0; slot < kBlock; ++slot)
+      v[i * kBlock + slot] = ConvertOne(
+          static_cast<float>(codes[slot]) * value_scales[static_cast<size_t>(slot)], T());
+  }
+  return {k, v};
 }
 
 template <typename T>
@@ -167,6 +224,10 @@ void CpuAttention::Attend(const Step& step, const KvLayer& cache, const Tensor& 
     }
     const auto block_at = [&, span = span, head = kv_head](int64_t block) {
       const int64_t page = span->pages[static_cast<size_t>(block)];
+      if (cache.dtype == DType::kI8) {
+        const int64_t left = span->past + span->rows - block * kBlock;
+        return Unpack<T>(cache, page, head, std::min(kBlock, left), thread);
+      }
       const int64_t base = head * kBlock * dim;
       return KeyValueBlock<T>{cache.KeyPage<T>(page) + base, cache.ValuePage<T>(page) + base};
     };
@@ -189,7 +250,7 @@ void CpuAttention::AttendFull(const Tensor& q, const Tensor& k, const Tensor& v,
     for (int64_t slot = 0; slot < std::min(kBlock, rows - first); ++slot) {
       ConvertRow(k.f32(first + slot) + head * dim, dim, keys + slot * k_dim);
       const float* from = v.f32(first + slot) + head * dim;
-      for (int64_t i = 0; i < dim; ++i) values[i * kBlock + slot] = ConvertOne(from + i, T());
+      for (int64_t i = 0; i < dim; ++i) values[i * kBlock + slot] = ConvertOne(from[i], T());
     }
   });
   const int64_t groups = (rows + kGroup - 1) / kGroup;
@@ -215,6 +276,8 @@ template void CpuAttention::Append<float>(const Step&, const KvLayer&, const Ten
                                           const Tensor&);
 template void CpuAttention::Append<uint16_t>(const Step&, const KvLayer&, const Tensor&,
                                              const Tensor&);
+template void CpuAttention::Append<int8_t>(const Step&, const KvLayer&, const Tensor&,
+                                           const Tensor&);
 template void CpuAttention::Attend<float>(const Step&, const KvLayer&, const Tensor&,
                                           const Tensor&);
 template void CpuAttention::Attend<uint16_t>(const Step&, const KvLayer&, const Tensor&,

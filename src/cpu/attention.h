@@ -23,7 +23,8 @@ class CpuAttention {
   explicit CpuAttention(ThreadPool& pool);
 
   // Ops::KvAppend, Attention and FullAttention. In the cache a page holds K [128][head_dim] and V
-  // turned [head_dim][128] for each kv head; T is the cache's element type.
+  // turned [head_dim][128] for each kv head; T is the cache's element type, or what elements of kI8
+  // become for Attend.
   template <typename T>
   void Append(const Step& step, const KvLayer& cache, const Tensor& k, const Tensor& v);
   template <typename T>
@@ -36,10 +37,14 @@ class CpuAttention {
   struct Columns;
   template <typename T, typename BlockAt>
   void AttendColumns(const Columns& columns, int64_t head_dim, const BlockAt& block_at, int thread);
+  // A kv head's first `keys` keys and all values in a page of kI8, until the thread's next call.
+  template <typename T>
+  KeyValueBlock<T> Unpack(const KvLayer& cache, int64_t page, int64_t head, int64_t keys,
+                          int thread);
 
   ThreadPool& pool_;
   Scratch blocks_;
-  std::vector<Scratch> threads_;
+  std::vector<Scratch> threads_, unpacked_;
 };
 
 }  // namespace bagel

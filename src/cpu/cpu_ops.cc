@@ -25,6 +25,7 @@ class CpuOps final : public Ops {
   explicit CpuOps(const CpuOptions& options)
       : pool_(options.threads),
         bf16_(!options.exact && HasBF16Products()),
+        int8_cache_(options.int8_cache),
         linear_(pool_, bf16_, !options.exact && HasNf4Bytes()),
         attention_(pool_),
         conv_(pool_, bf16_) {}
@@ -34,7 +35,8 @@ class CpuOps final : public Ops {
            (pool_.threads() == 1 ? " thread, " : " threads, ") +
            (bf16_ ? std::string("bf16 products: ") + BF16ProductsName() : "f32 products") + ")";
   }
-  DType KvType() const override { return bf16_ ? DType::kBF16 : DType::kF32; }
+  DType KeptType() const override { return bf16_ ? DType::kBF16 : DType::kF32; }
+  DType KvType() const override { return int8_cache_ ? DType::kI8 : KeptType(); }
 
   Roofs MeasureRoofs() override { return MeasureCpuRoofs(pool_, bf16_); }
 
@@ -154,7 +156,9 @@ class CpuOps final : public Ops {
   }
 
   void DoKvAppend(const KvLayer& cache, const Tensor& k, const Tensor& v) override {
-    if (bf16_)
+    if (int8_cache_)
+      attention_.Append<int8_t>(step(), cache, k, v);
+    else if (bf16_)
       attention_.Append<uint16_t>(step(), cache, k, v);
     else
       attention_.Append<float>(step(), cache, k, v);
@@ -203,7 +207,7 @@ class CpuOps final : public Ops {
   }
 
   ThreadPool pool_;
-  bool bf16_;
+  bool bf16_, int8_cache_;
   CpuLinear linear_;
   CpuAttention attention_;
   CpuConv conv_;

@@ -13,6 +13,7 @@ struct CpuOptions {
   // f32 products only. Otherwise products of more than a few rows, and attention, multiply bf16
   // values with f32 sums where the processor has instructions for it.
   bool exact = false;
+  bool int8_cache = false;  // keys and values in kI8
 };
 
 std::unique_ptr<Ops> MakeCpuOps(const CpuOptions& options);

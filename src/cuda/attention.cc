@@ -5,6 +5,7 @@
 #include "cuda/attention_plain.h"
 #include "cuda/attention_wide.h"
 #include "cuda/attention_wmma.h"
+#include "cuda/kv_unpack.h"
 #include "cuda/row_ops.h"
 
 namespace bagel {
@@ -33,15 +34,23 @@ Tensor ToF16(cudaStream_t stream, const Tensor& x, void* memory) {
 void CudaAttention::Attend(const Tensor& y, const Tensor& q, const KvLayer& cache,
                            const StepTables& tables) {
   constexpr int64_t kTensorCoreHead = 128;
-  if (cache.head_dim != kTensorCoreHead || !IsAligned(y, cache.head_dim) || context_.IsTuring())
+  const bool packed = cache.dtype == DType::kI8;
+  // A recorded step, of single rows, is repeated with other numbers of pages than were unpacked.
+  if (cache.head_dim != kTensorCoreHead || !IsAligned(y, cache.head_dim) || context_.IsTuring() ||
+      (packed && tables.single_rows))
     return AttendPlain(context_.stream(), y, q, cache, tables);
-  const Tensor queries = q.dtype == DType::kF16 && IsAligned(q, cache.head_dim)
-                             ? q
-                             : ToF16(context_.stream(), q, context_.Scratch(F16Bytes(q)));
   const auto attend = context_.HasHopper() ? AttendHopper
                       : context_.HasMma()  ? AttendMma
                                            : AttendWmma;
-  attend(context_.stream(), y, queries, cache, tables);
+  const bool usable = q.dtype == DType::kF16 && IsAligned(q, cache.head_dim);
+  const size_t query_bytes = usable ? 0 : F16Bytes(q);  // a multiple of 256, as heads are
+  auto* memory = static_cast<char*>(
+      context_.Scratch(query_bytes + (packed ? UnpackedBytes(cache, tables) : 0)));
+  const Tensor queries = usable ? q : ToF16(context_.stream(), q, memory);
+  const UnpackedPages pages =
+      packed ? UnpackPages(context_.stream(), cache, tables, memory + query_bytes)
+             : UnpackedPages{cache, tables};
+  attend(context_.stream(), y, queries, pages.cache, pages.tables);
 }
 
 void CudaAttention::AttendFull(const Tensor& y, const Tensor& q, const Tensor& k, const Tensor& v,

@@ -15,7 +15,7 @@ class CudaAttention {
   explicit CudaAttention(CudaContext& context) : context_(context) {}
 
   // See Ops::Attention and Ops::FullAttention. q, k, v and y are f16 or f32 and are multiplied as
-  // f16 with f32 sums; the cache is f16.
+  // f16 with f32 sums; the cache is f16 or kI8.
   void Attend(const Tensor& y, const Tensor& q, const KvLayer& cache, const StepTables& tables);
   void AttendFull(const Tensor& y, const Tensor& q, const Tensor& k, const Tensor& v,
                   int64_t heads);

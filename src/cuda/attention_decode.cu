@@ -55,7 +55,6 @@ struct Shared {
     float split_weights[kMaxGroup][kMaxSplits];
   };
   alignas(32) __half weights[kMaxGroup][kWide];
-  alignas(16) __half own_key[kHead], own_value[kHead];  // of the step's row
   float factors[kMaxGroup], largest[kMaxGroup], total[kMaxGroup];
   bool last;
 };
@@ -73,6 +72,16 @@ struct NewRows {
   Rope rope;
 };
 
+// A row's own key and value of a head, as the cache has them.
+template <typename T>
+struct OwnRow {
+  alignas(16) T key_values[kHead], value_values[kHead];
+  __half key_scale, value_scale;
+
+  __device__ KvRow<T> key() { return {key_values, &key_scale}; }
+  __device__ KvRow<T> value() { return {value_values, &value_scale}; }
+};
+
 // The group's heads of q, normed and turned, zeros where there are fewer than a fragment has rows;
 // and, in the block that `keeps` it, the row's own key and value, which go to the cache too. A warp
 // takes a head, the one behind the last of them the key.
@@ -83,37 +92,42 @@ class NewRow {
   __device__ __forceinline__ NewRow(const NewRows<X>& rows, int row, int group)
       : turn_(Warp() < group ? rows.q_norm : rows.k_norm, rows.rope, row), row_(row) {}
 
-  __device__ __forceinline__ void Store(Shared& shared, const NewRows<X>& rows, int kv_head,
-                                        int group, bool keeps, __half* key, __half* value) const {
-    const int warp = Warp(), lane = static_cast<int>(threadIdx.x % 32);
+  template <typename T>
+  __device__ __forceinline__ void Store(Shared& shared, OwnRow<T>& own, const NewRows<X>& rows,
+                                        int kv_head, int group, bool keeps, const KvRow<T>& key,
+                                        const KvRow<T>& value) const {
+    const int warp = Warp();
     if (warp < group) {
-      turn_.Turn(shared.queries[warp],
-                 rows.q.At(row_, static_cast<int64_t>(kv_head * group + warp) * kHead));
-      return;
+      const X* q = rows.q.At(row_, static_cast<int64_t>(kv_head * group + warp) * kHead);
+      auto head = LoadHead<kPairs>(q, kHead);
+      turn_.Turn(head);
+      return StoreHead(shared.queries[warp], head, kHead);
     }
-    for (int i = lane; i < kHead; i += 32) shared.queries[warp][i] = __float2half_rn(0.0f);
+    StoreHead(shared.queries[warp], Head<kPairs>{}, kHead);
     if (warp != group || !keeps) return;
     const int64_t column = static_cast<int64_t>(kv_head) * kHead;
-    turn_.Turn(shared.own_key, rows.k.At(row_, column));
-    const X* from = rows.v.At(row_, column);
+    auto head = LoadHead<kPairs>(rows.k.At(row_, column), kHead);
+    turn_.Turn(head);
+    StoreHead(own.key(), head, kHead);
+    StoreHead(own.value(), LoadHead<kPairs>(rows.v.At(row_, column), kHead), kHead);
     __syncwarp();
-    for (int i = lane; i < kHead; i += 32) {
-      shared.own_value[i] = FromFloat<__half>(ToFloat(from[i]));
-      key[i] = shared.own_key[i];
-      value[i] = shared.own_value[i];
-    }
+    CopyRow(key, own.key(), kHead);
+    CopyRow(value, own.value(), kHead);
   }
 
  private:
+  static constexpr int kPairs = kHead / 64;
+
   __device__ static int Warp() { return static_cast<int>(threadIdx.x / 32); }
 
-  HeadTurn<kHead / 64> turn_;
+  HeadTurn<kPairs> turn_;
   int row_;
 };
 
 // Where a kv head's keys and values of a context lie; from `end` on there are none to fetch.
+template <typename T>
 struct PageTiles {
-  KvPages cache;
+  KvPagesOf<T> cache;
   SpanTables tables;
   DeviceSpan span;
   int kv_head;
@@ -121,42 +135,52 @@ struct PageTiles {
 };
 
 // Keys and values on their way into shared memory, those of one page together, zeros behind them.
+template <typename T>
 class TileOnItsWay {
  public:
-  __device__ __forceinline__ void Fetch(const PageTiles& tiles, int first) {
-    constexpr int kPage = static_cast<int>(kKvPageTokens);
+  __device__ __forceinline__ void Fetch(const PageTiles<T>& tiles, int first) {
     const int page = PageOf(tiles.tables, tiles.span, first), count = tiles.end - first;
-    const int place = (tiles.kv_head * kPage + first % kPage) * kHead;
-    const __half* keys = tiles.cache.KeyPage(page) + place;
-    const __half* values = tiles.cache.ValuePage(page) + place;
+    const int slot = first % static_cast<int>(kKvPageTokens);
+    const KvPagesOf<T>& cache = tiles.cache;
+    const KvRow<T> keys = cache.Row(cache.KeyPage(page), tiles.kv_head, slot);
+    const KvRow<T> values = cache.Row(cache.ValuePage(page), tiles.kv_head, slot);
 #pragma unroll
     for (int turn = 0; turn < kTurns; ++turn) {
-      keys_[turn] = values_[turn] = make_uint4(0, 0, 0, 0);
-      if (Index(turn) / kChunks >= count) continue;
-      keys_[turn] = reinterpret_cast<const uint4*>(keys)[Index(turn)];
-      values_[turn] = reinterpret_cast<const uint4*>(values)[Index(turn)];
+      const int key = KeyOf(turn);
+      keys_[turn] = values_[turn] = Chunk::Zero();
+      if (key >= count) continue;
+      keys_[turn] = Chunk::Load({keys.values + key * kHead, keys.scale + key}, ChunkOf(turn));
+      values_[turn] = Chunk::Load({values.values + key * kHead, values.scale + key}, ChunkOf(turn));
     }
   }
-  // Key `own` is the step's own.
-  __device__ __forceinline__ void Store(Shared& shared, int own) {
+  // Key `own_key` is the step's own.
+  __device__ __forceinline__ void Store(Shared& shared, OwnRow<T>& own, int own_key) {
 #pragma unroll
     for (int turn = 0; turn < kTurns; ++turn) {
-      const int key = Index(turn) / kChunks, dim = Index(turn) % kChunks * 8;
-      if (key == own) {
-        keys_[turn] = *reinterpret_cast<const uint4*>(&shared.own_key[dim]);
-        values_[turn] = *reinterpret_cast<const uint4*>(&shared.own_value[dim]);
+      const int key = KeyOf(turn), dim = ChunkOf(turn) * Chunk::kValues;
+      if (key == own_key) {
+        keys_[turn] = Chunk::Load(own.key(), ChunkOf(turn));
+        values_[turn] = Chunk::Load(own.value(), ChunkOf(turn));
       }
-      *reinterpret_cast<uint4*>(&shared.keys[key][dim]) = keys_[turn];
-      *reinterpret_cast<uint4*>(&shared.values[key][dim]) = values_[turn];
+      keys_[turn].Store(&shared.keys[key][dim]);
+      values_[turn].Store(&shared.values[key][dim]);
     }
   }
 
  private:
-  static constexpr int kChunks = kHead / 8, kTurns = kKeys * kChunks / kThreads;
+  using Chunk = KvChunk<T>;
+  static constexpr int kChunks = kHead / Chunk::kValues, kTurns = kKeys * kChunks / kThreads;
+  // Neighbours that store 16 bytes have chunks of one row, others one of each row: both reach all
+  // banks.
+  static constexpr int kRows = Chunk::kValues == 8 ? 1 : 8;
 
   __device__ static int Index(int turn) { return static_cast<int>(threadIdx.x) + turn * kThreads; }
+  __device__ static int KeyOf(int turn) {
+    return Index(turn) / (kChunks * kRows) * kRows + Index(turn) % kRows;
+  }
+  __device__ static int ChunkOf(int turn) { return Index(turn) / kRows % kChunks; }
 
-  uint4 keys_[kTurns], values_[kTurns];
+  Chunk keys_[kTurns], values_[kTurns];
 };
 
 // A fragment of `left` times `right`, kDepth deep each of kSteps times: `right` moves on by `step`.
@@ -301,11 +325,12 @@ __device__ __forceinline__ void Combine(Shared& shared, const View<Y>& y, const 
 }
 
 // The block that is done last puts together what all found. Grid: splits, kv heads, rows.
-template <typename Y, typename X>
+template <typename Y, typename X, typename T>
 __global__ void __launch_bounds__(kThreads)
-    DecodeKernel(View<Y> y, Partials partials, NewRows<X> rows, KvPages cache, SpanTables tables,
-                 int group, float scale) {
+    DecodeKernel(View<Y> y, Partials partials, NewRows<X> rows, KvPagesOf<T> cache,
+                 SpanTables tables, int group, float scale) {
   __shared__ Shared shared;
+  __shared__ OwnRow<T> own;
   const int split = static_cast<int>(blockIdx.x), kv_head = static_cast<int>(blockIdx.y);
   const int thread = static_cast<int>(threadIdx.x), first_head = kv_head * group;
   LetLaterKernelsStart();
@@ -316,18 +341,17 @@ __global__ void __launch_bounds__(kThreads)
   const int share = ((keys + partials.splits - 1) / partials.splits + kKeys - 1) / kKeys * kKeys;
   const int begin = split * share, end = begin + share < keys ? begin + share : keys;
   // The step's own key is the last.
-  const int own = keys - 1;
-  const PageTiles tiles{cache, tables, span, kv_head, end < own ? end : own};
-  TileOnItsWay coming;
+  const int last = keys - 1;
+  const PageTiles<T> tiles{cache, tables, span, kv_head, end < last ? end : last};
+  TileOnItsWay<T> coming;
   if (begin < end) coming.Fetch(tiles, begin);
   const NewRow<X> row_of_step(rows, row, group);
   WaitForEarlierKernels();
   if (begin >= end) return;
-  const int page = PageOf(tables, span, own);
-  const int place =
-      (kv_head * static_cast<int>(kKvPageTokens) + own % static_cast<int>(kKvPageTokens)) * kHead;
-  row_of_step.Store(shared, rows, kv_head, group, end == keys, cache.KeyPage(page) + place,
-                    cache.ValuePage(page) + place);
+  const int page = PageOf(tables, span, last), slot = last % static_cast<int>(kKvPageTokens);
+  row_of_step.Store(shared, own, rows, kv_head, group, end == keys,
+                    cache.Row(cache.KeyPage(page), kv_head, slot),
+                    cache.Row(cache.ValuePage(page), kv_head, slot));
   if (thread < kMaxGroup) {
     shared.largest[thread] = -INFINITY;
     shared.total[thread] = 0;
@@ -336,7 +360,7 @@ __global__ void __launch_bounds__(kThreads)
   float result[kOwn] = {};
   for (int first = begin; first < end; first += kKeys) {
     __syncthreads();  // the row of the step, results
-    coming.Store(shared, own - first);
+    coming.Store(shared, own, last - first);
     __syncthreads();
     if (first + kKeys < end) coming.Fetch(tiles, first + kKeys);
     ScoreKeys(shared);
@@ -405,10 +429,12 @@ void AttendDecode(CudaContext& context, DeviceBuffer& counters, const Tensor& y,
                                 norms.q,
                                 norms.k,
                                 {kHead, eps, frequencies, tables.positions}};
-      Launch(context.stream(),
-             {.grid = grid, .block = dim3(kThreads), .overlaps = context.HasOverlap()},
-             DecodeKernel<Y, X>, ViewOf<Y>(y), partials, new_rows, PagesOf(cache),
-             SpanTablesOf(tables), static_cast<int>(heads / cache.kv_heads), scale);
+      WithPages(cache, [&]<typename T>(const KvPagesOf<T>& pages) {
+        Launch(context.stream(),
+               {.grid = grid, .block = dim3(kThreads), .overlaps = context.HasOverlap()},
+               DecodeKernel<Y, X, T>, ViewOf<Y>(y), partials, new_rows, pages, SpanTablesOf(tables),
+               static_cast<int>(heads / cache.kv_heads), scale);
+      });
     });
   });
 }

@@ -9,7 +9,7 @@ namespace {
 
 constexpr int kMaxHead = 512, kMaxParts = kMaxHead / 32;
 
-// One query over `keys` keys by one warp: key(j) and value(j) point to a head's row.
+// One query over `keys` keys by one warp: key(j) and value(j) are a head's row.
 template <typename Y, typename Q, typename Key, typename Value>
 __device__ void AttendOne(Y* y, const Q* q, int keys, int head_dim, const Key& key,
                           const Value& value) {
@@ -21,7 +21,7 @@ __device__ void AttendOne(Y* y, const Q* q, int keys, int head_dim, const Key& k
   const float scale = 1.0f / sqrtf(static_cast<float>(head_dim));
   float largest = -INFINITY, total = 0;
   for (int j = 0; j < keys; ++j) {
-    const auto* k = key(j);
+    const auto k = key(j);
     float dot = 0;
 #pragma unroll
     for (int i = 0; i < kMaxParts; ++i)
@@ -31,7 +31,7 @@ __device__ void AttendOne(Y* y, const Q* q, int keys, int head_dim, const Key& k
     const float keep = expf(largest - next), weight = expf(score - next);
     largest = next;
     total = total * keep + weight;
-    const auto* v = value(j);
+    const auto v = value(j);
 #pragma unroll
     for (int i = 0; i < kMaxParts; ++i)
       if (lane + 32 * i < head_dim) sum[i] = sum[i] * keep + weight * ToFloat(v[lane + 32 * i]);
@@ -42,8 +42,8 @@ __device__ void AttendOne(Y* y, const Q* q, int keys, int head_dim, const Key& k
 }
 
 // One block a row of a query tile and head.
-template <typename Y, typename Q>
-__global__ void AttendPlainKernel(View<Y> y, View<const Q> q, KvPages cache, SpanTables tables,
+template <typename Y, typename Q, typename T>
+__global__ void AttendPlainKernel(View<Y> y, View<const Q> q, KvPagesOf<T> cache, SpanTables tables,
                                   int group) {
   const QueryTile tile = tables.tiles[blockIdx.x];
   const DeviceSpan span = tables.spans[tile.span];
@@ -51,14 +51,13 @@ __global__ void AttendPlainKernel(View<Y> y, View<const Q> q, KvPages cache, Spa
   if (index >= span.rows) return;
   const int head = static_cast<int>(blockIdx.y), head_dim = cache.head_dim;
   const int64_t row = RowOf(span, index);
-  const auto place = [&](int j) {
-    return (head / group * static_cast<int>(kKvPageTokens) + j % static_cast<int>(kKvPageTokens)) *
-           head_dim;
+  const auto row_of = [&](T* page, int j) {
+    return cache.Row(page, head / group, j % static_cast<int>(kKvPageTokens));
   };
   AttendOne(
       y.At(row, head * head_dim), q.At(row, head * head_dim), KeysOf(span, index), head_dim,
-      [&](int j) { return cache.KeyPage(PageOf(tables, span, j)) + place(j); },
-      [&](int j) { return cache.ValuePage(PageOf(tables, span, j)) + place(j); });
+      [&](int j) { return row_of(cache.KeyPage(PageOf(tables, span, j)), j); },
+      [&](int j) { return row_of(cache.ValuePage(PageOf(tables, span, j)), j); });
 }
 
 // One block a row and head.
@@ -83,8 +82,11 @@ void AttendPlain(cudaStream_t stream, const Tensor& y, const Tensor& q, const Kv
     WithType(q.dtype, [&](auto q_type) {
       using Y = decltype(y_type);
       using Q = decltype(q_type);
-      Launch(stream, {grid, dim3(32)}, AttendPlainKernel<Y, Q>, ViewOf<Y>(y), ViewOf<const Q>(q),
-             PagesOf(cache), SpanTablesOf(tables), static_cast<int>(heads / cache.kv_heads));
+      WithPages(cache, [&]<typename T>(const KvPagesOf<T>& pages) {
+        Launch(stream, {grid, dim3(32)}, AttendPlainKernel<Y, Q, T>, ViewOf<Y>(y),
+               ViewOf<const Q>(q), pages, SpanTablesOf(tables),
+               static_cast<int>(heads / cache.kv_heads));
+      });
     });
   });
 }

@@ -107,7 +107,7 @@ struct DenseProblem {
 template <typename Y>
 PagedProblem<Y> MakePagedProblem(const Tensor& y, const Tensor& q, const KvLayer& cache,
                                  const StepTables& tables) {
-  return {ViewOf<Y>(y), ViewOf<const __half>(q), PagesOf(cache), SpanTablesOf(tables),
+  return {ViewOf<Y>(y), ViewOf<const __half>(q), PagesOf<__half>(cache), SpanTablesOf(tables),
           static_cast<int>(q.cols / cache.head_dim / cache.kv_heads)};
 }
 

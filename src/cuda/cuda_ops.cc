@@ -40,11 +40,13 @@ class CudaOps final : public Ops {
         linear_(context_),
         conv_(context_),
         attention_(context_),
+        int8_cache_(options.int8_cache),
         recordings_(context_) {}
 
   std::string Name() const override { return "cuda (" + context_.Name() + ")"; }
   DType ActivationType() const override { return DType::kF16; }
-  DType KvType() const override { return DType::kF16; }
+  DType KeptType() const override { return DType::kF16; }
+  DType KvType() const override { return int8_cache_ ? DType::kI8 : KeptType(); }
 
   Roofs MeasureRoofs() override {
     const OpName name("MeasureRoofs");
@@ -293,6 +295,7 @@ class CudaOps final : public Ops {
   CudaConv conv_;
   CudaAttention attention_;
   DeviceBuffer decode_counters_;
+  bool int8_cache_;
   Recordings recordings_;
 };
 

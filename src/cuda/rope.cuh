@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "cuda/heads.cuh"
 #include "cuda/values.cuh"
 
 namespace bagel {
@@ -16,8 +17,7 @@ struct Rope {
   const int32_t* positions;  // of the step's rows
 };
 
-// Norms and turns heads of one row, a warp a head. A lane holds kPairs pairs, so heads are of up to
-// 64 * kPairs. What does not depend on the head is found by the constructor.
+// Norms and turns heads of one row. What does not depend on the head is found by the constructor.
 template <int kPairs>
 class HeadTurn {
  public:
@@ -26,7 +26,7 @@ class HeadTurn {
     const auto position = static_cast<float>(rope.positions[row]);
 #pragma unroll
     for (int j = 0; j < kPairs; ++j) {
-      const int i = Pair(j);
+      const int i = Head<kPairs>::Pair(j);
       const bool has = i < half_;
       low_weight_[j] = has ? weight[i] : 0.0f;
       high_weight_[j] = has ? weight[i + half_] : 0.0f;
@@ -34,32 +34,21 @@ class HeadTurn {
     }
   }
 
-  // The head at `from` is left at `to`, which may be the same.
-  template <typename To, typename From>
-  __device__ __forceinline__ void Turn(To* to, const From* from) const {
-    float low[kPairs], high[kPairs];
+  __device__ __forceinline__ void Turn(Head<kPairs>& head) const {
     float sum = 0;
 #pragma unroll
-    for (int j = 0; j < kPairs; ++j) {
-      const int i = Pair(j);
-      low[j] = i < half_ ? ToFloat(from[i]) : 0.0f;
-      high[j] = i < half_ ? ToFloat(from[i + half_]) : 0.0f;
-      sum += low[j] * low[j] + high[j] * high[j];
-    }
+    for (int j = 0; j < kPairs; ++j) sum += head.low[j] * head.low[j] + head.high[j] * head.high[j];
     const float scale = 1.0f / sqrtf(WarpSum(sum) / static_cast<float>(2 * half_) + eps_);
 #pragma unroll
     for (int j = 0; j < kPairs; ++j) {
-      const int i = Pair(j);
-      if (i >= half_) continue;
-      const float a = low[j] * scale * low_weight_[j], b = high[j] * scale * high_weight_[j];
-      to[i] = FromFloat<To>(a * cosine_[j] - b * sine_[j]);
-      to[i + half_] = FromFloat<To>(b * cosine_[j] + a * sine_[j]);
+      const float a = head.low[j] * scale * low_weight_[j];
+      const float b = head.high[j] * scale * high_weight_[j];
+      head.low[j] = a * cosine_[j] - b * sine_[j];
+      head.high[j] = b * cosine_[j] + a * sine_[j];
     }
   }
 
  private:
-  __device__ static int Pair(int j) { return static_cast<int>(threadIdx.x % 32) + 32 * j; }
-
   int half_;
   float eps_;
   float low_weight_[kPairs], high_weight_[kPairs], sine_[kPairs], cosine_[kPairs];

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "cuda/heads.cuh"
 #include "cuda/kv_pages.cuh"
 #include "cuda/launch.h"
 #include "cuda/ptx.cuh"
@@ -63,15 +64,17 @@ __global__ void HeadNormRopeKernel(View<X> x, const float* __restrict__ weight, 
   const int index = static_cast<int>((blockIdx.x * blockDim.x + threadIdx.x) / 32);
   if (index >= total) return;  // the whole warp
   const int row = index / heads;
-  X* head = x.At(row, static_cast<int64_t>(index % heads) * rope.head_dim);
-  HeadTurn<kMaxPairs>(weight, rope, row).Turn(head, head);
+  X* at = x.At(row, static_cast<int64_t>(index % heads) * rope.head_dim);
+  auto head = LoadHead<kMaxPairs>(at, rope.head_dim);
+  HeadTurn<kMaxPairs>(weight, rope, row).Turn(head);
+  StoreHead(at, head, rope.head_dim);
 }
 
 // One warp a head of a row: of q, which is turned in place, then of k and of v, which go to the
 // cache. Rows from `first` on.
-template <typename X>
-__global__ void NormRopeAppendKernel(KvPages cache, View<X> q, View<const X> k, View<const X> v,
-                                     const float* __restrict__ q_norm,
+template <typename X, typename T>
+__global__ void NormRopeAppendKernel(KvPagesOf<T> cache, View<X> q, View<const X> k,
+                                     View<const X> v, const float* __restrict__ q_norm,
                                      const float* __restrict__ k_norm, int q_heads, Rope rope,
                                      const int32_t* __restrict__ pages,
                                      const int32_t* __restrict__ slots, int first, int total) {
@@ -79,40 +82,34 @@ __global__ void NormRopeAppendKernel(KvPages cache, View<X> q, View<const X> k, 
   LetLaterKernelsStart();
   if (index >= total) return;  // the whole warp
   const int heads = q_heads + 2 * cache.kv_heads;
-  const int row = first + index / heads, head = index % heads;
+  const int row = first + index / heads, of_row = index % heads;
   const int page = pages[row], slot = slots[row];
   WaitForEarlierKernels();
-  if (head < q_heads) {
-    X* at = q.At(row, static_cast<int64_t>(head) * rope.head_dim);
-    return HeadTurn<kMaxPairs>(q_norm, rope, row).Turn(at, at);
-  }
-  const int kv_head = (head - q_heads) % cache.kv_heads;
-  const int64_t column = static_cast<int64_t>(kv_head) * rope.head_dim;
-  const int64_t place = (static_cast<int64_t>(kv_head) * kKvPageTokens + slot) * rope.head_dim;
-  if (head < q_heads + cache.kv_heads)
-    return HeadTurn<kMaxPairs>(k_norm, rope, row)
-        .Turn(cache.KeyPage(page) + place, k.At(row, column));
-  __half* to = cache.ValuePage(page) + place;
-  const X* from = v.At(row, column);
-  for (int i = static_cast<int>(threadIdx.x % 32); i < rope.head_dim; i += 32)
-    to[i] = FromFloat<__half>(ToFloat(from[i]));
+  const bool is_q = of_row < q_heads, is_k = !is_q && of_row < q_heads + cache.kv_heads;
+  const int of_kv = (of_row - q_heads) % cache.kv_heads;
+  const int64_t column = static_cast<int64_t>(is_q ? of_row : of_kv) * rope.head_dim;
+  auto head =
+      LoadHead<kMaxPairs>(is_q ? q.At(row, column) : (is_k ? k : v).At(row, column), rope.head_dim);
+  if (is_q || is_k) HeadTurn<kMaxPairs>(is_q ? q_norm : k_norm, rope, row).Turn(head);
+  if (is_q) return StoreHead(q.At(row, column), head, rope.head_dim);
+  T* to = is_k ? cache.KeyPage(page) : cache.ValuePage(page);
+  StoreHead(cache.Row(to, of_kv, slot), head, rope.head_dim);
 }
 
-// One block a row of keys and values.
-template <typename X>
-__global__ void KvAppendKernel(KvPages cache, View<const X> k, View<const X> v,
-                               const int32_t* __restrict__ pages,
-                               const int32_t* __restrict__ slots) {
-  const int row = static_cast<int>(blockIdx.x);
-  __half* key_page = cache.KeyPage(pages[row]);
-  __half* value_page = cache.ValuePage(pages[row]);
-  const int slot = slots[row], cols = cache.kv_heads * cache.head_dim;
-  for (int i = static_cast<int>(threadIdx.x); i < cols; i += static_cast<int>(blockDim.x)) {
-    const int head = i / cache.head_dim, dim = i % cache.head_dim;
-    const int to = (head * static_cast<int>(kKvPageTokens) + slot) * cache.head_dim + dim;
-    key_page[to] = FromFloat<__half>(ToFloat(*k.At(row, i)));
-    value_page[to] = FromFloat<__half>(ToFloat(*v.At(row, i)));
-  }
+// One warp a head of a row: of k, then of v.
+template <typename X, typename T>
+__global__ void KvAppendKernel(KvPagesOf<T> cache, View<const X> k, View<const X> v,
+                               const int32_t* __restrict__ pages, const int32_t* __restrict__ slots,
+                               int total) {
+  const int index = static_cast<int>((blockIdx.x * blockDim.x + threadIdx.x) / 32);
+  if (index >= total) return;  // the whole warp
+  const int row = index / (2 * cache.kv_heads), of_row = index % (2 * cache.kv_heads);
+  const int of_kv = of_row % cache.kv_heads, page = pages[row];
+  const bool is_k = of_row < cache.kv_heads;
+  const X* from = (is_k ? k : v).At(row, static_cast<int64_t>(of_kv) * cache.head_dim);
+  T* to = is_k ? cache.KeyPage(page) : cache.ValuePage(page);
+  StoreHead(cache.Row(to, of_kv, slots[row]), LoadHead<kMaxPairs>(from, cache.head_dim),
+            cache.head_dim);
 }
 
 }  // namespace
@@ -157,26 +154,31 @@ void CudaNormRopeAppend(const CudaContext& context, const KvLayer& cache, const 
   const int64_t total = norms.rows * (q_heads + 2 * cache.kv_heads);
   WithType(q.dtype, [&](auto type) {
     using X = decltype(type);
-    Launch(context.stream(),
-           {.grid = dim3(Blocks(total, kThreads / 32)),
-            .block = dim3(kThreads),
-            .overlaps = context.HasOverlap()},
-           NormRopeAppendKernel<X>, PagesOf(cache), ViewOf<X>(q), ViewOf<const X>(k),
-           ViewOf<const X>(v), norms.q, norms.k, static_cast<int>(q_heads),
-           Rope{static_cast<int>(cache.head_dim), eps, frequencies, tables.positions},
-           tables.row_pages, tables.row_slots, static_cast<int>(norms.first_row),
-           static_cast<int>(total));
+    WithPages(cache, [&]<typename T>(const KvPagesOf<T>& pages) {
+      Launch(context.stream(),
+             {.grid = dim3(Blocks(total, kThreads / 32)),
+              .block = dim3(kThreads),
+              .overlaps = context.HasOverlap()},
+             NormRopeAppendKernel<X, T>, pages, ViewOf<X>(q), ViewOf<const X>(k),
+             ViewOf<const X>(v), norms.q, norms.k, static_cast<int>(q_heads),
+             Rope{static_cast<int>(cache.head_dim), eps, frequencies, tables.positions},
+             tables.row_pages, tables.row_slots, static_cast<int>(norms.first_row),
+             static_cast<int>(total));
+    });
   });
 }
 
 void CudaKvAppend(cudaStream_t stream, const KvLayer& cache, const Tensor& k, const Tensor& v,
                   const StepTables& tables) {
-  CHECK(k.dtype == v.dtype);
+  CHECK(cache.head_dim <= 64 * kMaxPairs && cache.head_dim % 2 == 0 && k.dtype == v.dtype);
+  const int64_t total = k.rows * 2 * cache.kv_heads;
   WithType(k.dtype, [&](auto type) {
     using X = decltype(type);
-    Launch(stream, {dim3(static_cast<unsigned>(k.rows)), dim3(kThreads)}, KvAppendKernel<X>,
-           PagesOf(cache), ViewOf<const X>(k), ViewOf<const X>(v), tables.row_pages,
-           tables.row_slots);
+    WithPages(cache, [&]<typename T>(const KvPagesOf<T>& pages) {
+      Launch(stream, {dim3(Blocks(total, kThreads / 32)), dim3(kThreads)}, KvAppendKernel<X, T>,
+             pages, ViewOf<const X>(k), ViewOf<const X>(v), tables.row_pages, tables.row_slots,
+             static_cast<int>(total));
+    });
   });
 }
 

@@ -23,7 +23,7 @@ std::vector<float> RopeFrequencies(int64_t head_dim, float theta);
 void CudaHeadNormRope(cudaStream_t stream, const Tensor& x, const float* weight, int64_t head_dim,
                       float eps, const float* frequencies, const int32_t* positions);
 
-// See Ops::KvAppend; the cache is f16.
+// See Ops::KvAppend; the cache is f16 or kI8.
 void CudaKvAppend(cudaStream_t stream, const KvLayer& cache, const Tensor& k, const Tensor& v,
                   const StepTables& tables);
 

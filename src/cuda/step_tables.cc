@@ -69,6 +69,7 @@ const StepTables& StepTableBuilder::Build(const Step& step, Uploader& uploader) 
              step.rows(),
              static_cast<int64_t>(spans.size()),
              static_cast<int64_t>(tiles.size()),
+             static_cast<int64_t>(pages.size()),
              single_rows};
   return tables_;
 }

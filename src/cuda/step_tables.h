@@ -40,6 +40,7 @@ struct StepTables {
   int64_t rows = 0;
   int64_t span_count = 0;
   int64_t tile_count = 0;
+  int64_t page_count = 0;
   bool single_rows = false;  // every span has one row
 };
 

@@ -27,7 +27,7 @@ int DeviceIndex(const std::string& device) {
 }  // namespace
 
 std::unique_ptr<Ops> MakeDevice(const std::string& device, int threads, bool exact,
-                                const std::string& gpu_profile) {
+                                const std::string& gpu_profile, const std::string& kv_cache) {
   constexpr int kMaxThreads = 1024;
   if (threads < 0 || threads > kMaxThreads)
     throw Error(ErrorKind::kInvalidArgument, "threads is " + std::to_string(threads) +
@@ -35,9 +35,14 @@ std::unique_ptr<Ops> MakeDevice(const std::string& device, int threads, bool exa
   if (gpu_profile != "auto" && gpu_profile != "sm_70")
     throw Error(ErrorKind::kInvalidArgument,
                 "GPU profile '" + gpu_profile + "' is not one of auto, sm_70");
+  if (kv_cache != "auto" && kv_cache != "int8")
+    throw Error(ErrorKind::kInvalidArgument,
+                "cache '" + kv_cache + "' of keys and values is not one of auto, int8");
+  const CpuOptions cpu{threads, exact, kv_cache == "int8"};
   DevicePluginOptions options;
   options.oldest_profile = gpu_profile == "sm_70";
-  if (device == "cpu") return MakeCpuOps({threads, exact});
+  options.int8_cache = cpu.int8_cache;
+  if (device == "cpu") return MakeCpuOps(cpu);
   if (device == kCuda) return MakePluginDevice(kCuda, options);
   if (device.starts_with(std::string(kCuda) + ":")) {
     options.index = DeviceIndex(device);
@@ -53,7 +58,7 @@ std::unique_ptr<Ops> MakeDevice(const std::string& device, int threads, bool exa
       std::fprintf(stderr, "%s: going on with the CPU\n", error.what());
     }
   }
-  return MakeCpuOps({threads, exact});
+  return MakeCpuOps(cpu);
 }
 
 }  // namespace bagel

@@ -60,15 +60,17 @@ void RunLayers(Ops& ops, Workspace& workspace, const BagelConfig& config,
                const std::function<bool()>& stop) {
   const Workspace::Scope scope(workspace);
   const LlmConfig& llm = config.llm;
-  const int64_t page_rows = plan.scratch_pages * llm.kv_heads * kKvPageTokens;
-  const Tensor scratch_k = workspace.Take(ops.KvType(), page_rows, llm.head_dim);
-  const Tensor scratch_v = workspace.Take(ops.KvType(), page_rows, llm.head_dim);
+  const KvLayer no_pages{nullptr, nullptr, ops.KvType(), 0, llm.kv_heads, llm.head_dim};
+  const auto take_scratch = [&] {
+    return workspace.Take(DType::kU8, plan.scratch_pages, no_pages.PageBytes()).data;
+  };
+  void* const scratch_k = take_scratch();
+  void* const scratch_v = take_scratch();
   for (size_t i = 0; i < weights.layers.size(); ++i) {
     if (stop && stop()) throw Error(ErrorKind::kCancelled, "request canceled");
-    KvLayer cache = pool ? pool->layer(static_cast<int64_t>(i))
-                         : KvLayer{nullptr, nullptr, ops.KvType(), 0, llm.kv_heads, llm.head_dim};
-    cache.scratch_k = scratch_k.data;
-    cache.scratch_v = scratch_v.data;
+    KvLayer cache = pool ? pool->layer(static_cast<int64_t>(i)) : no_pages;
+    cache.scratch_k = scratch_k;
+    cache.scratch_v = scratch_v;
     const DecoderLayer& layer = drawing ? drawing->Fetch(ops, i) : weights.layers[i];
     DecoderLayerForward(ops, workspace, llm, layer, plan.route, cache, hidden);
     if (ops.tracing()) ops.Trace(name + ".layers." + std::to_string(i) + ".out", hidden);

@@ -35,9 +35,13 @@ void KvPool::FreeLayers() {
   }
 }
 
+int64_t KvPool::TokenBytes(const LlmConfig& config, DType type) {
+  const KvLayer layer{nullptr, nullptr, type, 0, config.kv_heads, config.head_dim};
+  return 2 * config.layers * layer.PageBytes() / kKvPageTokens;
+}
+
 size_t KvPool::FirstBytes(const LlmConfig& config, DType type) {
-  const int64_t elements = config.kv_heads * kKvPageTokens * config.head_dim;
-  return static_cast<size_t>(kFirstPages * 2 * config.layers * elements) * DTypeSize(type);
+  return static_cast<size_t>(kFirstPages * kKvPageTokens * TokenBytes(config, type));
 }
 
 void KvPool::Move(void*& memory, size_t bytes, size_t used) {
@@ -51,7 +55,7 @@ void KvPool::Move(void*& memory, size_t bytes, size_t used) {
 // some layers have room that nobody uses yet.
 void KvPool::Grow(int64_t pages) {
   for (KvLayer& layer : layers_) {
-    const size_t page = static_cast<size_t>(layer.PageElements()) * DTypeSize(layer.dtype);
+    const auto page = static_cast<size_t>(layer.PageBytes());
     const size_t bytes = static_cast<size_t>(pages) * page;
     const size_t used = holders_.size() * page;
     Move(layer.k, bytes, used);
@@ -87,7 +91,7 @@ void KvPool::GivePage(int32_t page) {
 
 void KvPool::CopyPage(int32_t to, int32_t from) {
   for (const KvLayer& layer : layers_) {
-    const size_t bytes = static_cast<size_t>(layer.PageElements()) * DTypeSize(layer.dtype);
+    const auto bytes = static_cast<size_t>(layer.PageBytes());
     ops_.CopyOnDevice(static_cast<char*>(layer.k) + static_cast<size_t>(to) * bytes,
                       static_cast<char*>(layer.k) + static_cast<size_t>(from) * bytes, bytes);
     ops_.CopyOnDevice(static_cast<char*>(layer.v) + static_cast<size_t>(to) * bytes,

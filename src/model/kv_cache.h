@@ -14,13 +14,15 @@ namespace bagel {
 // up to a limit, and kept.
 class KvPool {
  public:
-  // At most `most_pages`, each of layers * 2 * kv_heads * kKvPageTokens *
-  // head_dim elements of the device's KvType; a few are there from the start. Throws kOutOfMemory.
+  // At most `most_pages`, each of layers * 2 * KvLayer::PageBytes in the device's KvType; a few are
+  // there from the start. Throws kOutOfMemory.
   KvPool(Ops& ops, const LlmConfig& config, int64_t most_pages);
   ~KvPool();
   KvPool(const KvPool&) = delete;
   KvPool& operator=(const KvPool&) = delete;
 
+  // Bytes of one token's keys and values in all layers.
+  static int64_t TokenBytes(const LlmConfig& config, DType type);
   // Bytes that a pool takes from the start, at most.
   static size_t FirstBytes(const LlmConfig& config, DType type);
 

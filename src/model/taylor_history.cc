@@ -18,14 +18,15 @@ TaylorHistory::~TaylorHistory() {
 }
 
 Tensor TaylorHistory::Order(int64_t order) const {
-  return {memory_[static_cast<size_t>(order)], ops_.KvType(), rows_, cols_, cols_};
+  return {memory_[static_cast<size_t>(order)], ops_.KeptType(), rows_, cols_, cols_};
 }
 
 void TaylorHistory::Record(Ops& ops, Workspace& workspace, const Tensor& output, int64_t distance) {
   CHECK(output.rows == rows_ && output.cols == cols_);
   const int64_t orders = distance > 0 ? std::min(orders_ + 1, kMaxOrder + 1) : 1;
   while (static_cast<int64_t>(memory_.size()) < orders)
-    memory_.push_back(ops_.Allocate(static_cast<size_t>(rows_ * cols_) * DTypeSize(ops_.KvType())));
+    memory_.push_back(
+        ops_.Allocate(static_cast<size_t>(rows_ * cols_) * DTypeSize(ops_.KeptType())));
   const Workspace::Scope scope(workspace);
   Tensor current = workspace.Take(DType::kF32, kChunkRows, cols_);
   Tensor next = workspace.Take(DType::kF32, kChunkRows, cols_);

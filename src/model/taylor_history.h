@@ -12,7 +12,7 @@
 namespace bagel {
 
 // Only the last layer's output is kept, since no layer's input matters in a step that is not
-// computed. Memory: (highest order + 1) * rows * cols elements of the device's KvType.
+// computed. Memory: (highest order + 1) * rows * cols elements of the device's KeptType.
 class TaylorHistory {
  public:
   static constexpr int64_t kMaxOrder = 6;

@@ -9,8 +9,11 @@
 
 namespace bagel {
 
-// int8_b64: 64 consecutive columns of a row share one f16 scale, the largest magnitude / 127
-// rounded to f16; code = value / scale rounded half to even, clamped to +-127.
+// Values that share one f16 scale, the largest magnitude / 127 rounded to f16, as codes [values]:
+// code = value / scale rounded half to even, clamped to +-127. Returns the scale.
+uint16_t PackInt8(std::span<const float> values, int8_t* codes);
+
+// int8_b64: 64 consecutive columns of a row share a scale.
 struct Int8Block64 {
   std::vector<int8_t> codes;     // [out, in]
   std::vector<uint16_t> scales;  // f16 [out, ceil(in / 64)]

@@ -6,6 +6,7 @@
 #include <new>
 #include <vector>
 
+#include "quant/codec.h"
 #include "quant/half.h"
 #include "ref/ref_conv.h"
 
@@ -59,7 +60,10 @@ void AttendOne(float* y, const float* q, int64_t keys, int64_t head_dim, const K
 
 class RefOps final : public Ops {
  public:
+  explicit RefOps(bool int8_cache) : int8_cache_(int8_cache) {}
+
   std::string Name() const override { return "reference"; }
+  DType KvType() const override { return int8_cache_ ? DType::kI8 : KeptType(); }
   Roofs MeasureRoofs() override { return {}; }
   void* Allocate(size_t bytes) override {
     return ::operator new (std::max<size_t>(bytes, 1), std::align_val_t{64});
@@ -212,13 +216,11 @@ class RefOps final : public Ops {
   void DoKvAppend(const KvLayer& cache, const Tensor& k, const Tensor& v) override {
     for (const Span& span : step().spans) {
       for (int64_t r = 0; r < span.rows; ++r) {
+        const int64_t page = CachePage(span, span.past + r);
         for (int64_t head = 0; head < cache.kv_heads; ++head) {
-          const int64_t offset = CacheOffset(cache, span.past + r, head);
-          const int64_t from = head * cache.head_dim;
-          const auto bytes = static_cast<size_t>(cache.head_dim) * sizeof(float);
-          const int64_t page = CachePage(span, span.past + r);
-          std::memcpy(cache.KeyPage<float>(page) + offset, k.f32(span.Row(r)) + from, bytes);
-          std::memcpy(cache.ValuePage<float>(page) + offset, v.f32(span.Row(r)) + from, bytes);
+          const int64_t from = head * cache.head_dim, place = CachePlace(span.past + r, head);
+          StoreKept(cache, cache.KeyPage<char>(page), place, k.f32(span.Row(r)) + from);
+          StoreKept(cache, cache.ValuePage<char>(page), place, v.f32(span.Row(r)) + from);
         }
       }
     }
@@ -227,20 +229,61 @@ class RefOps final : public Ops {
   void DoAttention(const Tensor& y, const Tensor& q, const KvLayer& cache) override {
     const int64_t heads = q.cols / cache.head_dim;
     const int64_t group = heads / cache.kv_heads;
+    std::vector<float> keys, values;
     for (const Span& span : step().spans) {
-      for (int64_t r = 0; r < span.rows; ++r) {
-        const int64_t keys = span.past + (span.causal ? r + 1 : span.rows);
-        for (int64_t h = 0; h < heads; ++h) {
-          const auto k_row = [&](int64_t j) -> const float* {
-            return cache.KeyPage<float>(CachePage(span, j)) + CacheOffset(cache, j, h / group);
-          };
-          const auto v_row = [&](int64_t j) -> const float* {
-            return cache.ValuePage<float>(CachePage(span, j)) + CacheOffset(cache, j, h / group);
-          };
+      for (int64_t h = 0; h < heads; ++h) {
+        if (h % group == 0) LoadHead(cache, span, h / group, keys, values);
+        const auto row_of = [&](const std::vector<float>& all) {
+          return [&](int64_t j) { return all.data() + j * cache.head_dim; };
+        };
+        for (int64_t r = 0; r < span.rows; ++r) {
           const int64_t row = span.Row(r), from = h * cache.head_dim;
-          AttendOne(y.f32(row) + from, q.f32(row) + from, keys, cache.head_dim, k_row, v_row);
+          AttendOne(y.f32(row) + from, q.f32(row) + from,
+                    span.past + (span.causal ? r + 1 : span.rows), cache.head_dim, row_of(keys),
+                    row_of(values));
         }
       }
+    }
+  }
+
+  // Where the head of a token lies in its page, counted in heads.
+  static int64_t CachePlace(int64_t token, int64_t head) {
+    return head * kKvPageTokens + token % kKvPageTokens;
+  }
+  static int64_t CachePage(const Span& span, int64_t token) {
+    return span.pages[static_cast<size_t>(token / kKvPageTokens)];
+  }
+  static void StoreKept(const KvLayer& cache, char* page, int64_t place, const float* values) {
+    const auto count = static_cast<size_t>(cache.head_dim);
+    if (cache.dtype == DType::kI8) {
+      auto* codes = reinterpret_cast<int8_t*>(page);
+      cache.Scales(codes)[place] = PackInt8({values, count}, codes + place * cache.head_dim);
+    } else {
+      std::memcpy(reinterpret_cast<float*>(page) + place * cache.head_dim, values,
+                  count * sizeof(float));
+    }
+  }
+  static void LoadKept(const KvLayer& cache, char* page, int64_t place, float* values) {
+    if (cache.dtype == DType::kI8) {
+      auto* codes = reinterpret_cast<int8_t*>(page);
+      const float scale = F16ToF32(cache.Scales(codes)[place]);
+      for (int64_t i = 0; i < cache.head_dim; ++i)
+        values[i] = static_cast<float>(codes[place * cache.head_dim + i]) * scale;
+    } else {
+      std::memcpy(values, reinterpret_cast<float*>(page) + place * cache.head_dim,
+                  static_cast<size_t>(cache.head_dim) * sizeof(float));
+    }
+  }
+  // Keys and values [tokens][head_dim] of one head, those of the step included.
+  static void LoadHead(const KvLayer& cache, const Span& span, int64_t head,
+                       std::vector<float>& keys, std::vector<float>& values) {
+    const int64_t tokens = span.past + span.rows;
+    keys.resize(static_cast<size_t>(tokens * cache.head_dim));
+    values.resize(keys.size());
+    for (int64_t token = 0; token < tokens; ++token) {
+      const int64_t page = CachePage(span, token), place = CachePlace(token, head);
+      LoadKept(cache, cache.KeyPage<char>(page), place, keys.data() + token * cache.head_dim);
+      LoadKept(cache, cache.ValuePage<char>(page), place, values.data() + token * cache.head_dim);
     }
   }
 
@@ -264,16 +307,11 @@ class RefOps final : public Ops {
     for (int64_t i = 0; i < cols; ++i) y[i] = static_cast<float>(x[i] * scale * weight[i]);
   }
 
-  static int64_t CachePage(const Span& span, int64_t token) {
-    return span.pages[static_cast<size_t>(token / kKvPageTokens)];
-  }
-  static int64_t CacheOffset(const KvLayer& cache, int64_t token, int64_t head) {
-    return (head * kKvPageTokens + token % kKvPageTokens) * cache.head_dim;
-  }
+  bool int8_cache_;
 };
 
 }  // namespace
 
-std::unique_ptr<Ops> MakeRefOps() { return std::make_unique<RefOps>(); }
+std::unique_ptr<Ops> MakeRefOps(bool int8_cache) { return std::make_unique<RefOps>(int8_cache); }
 
 }  // namespace bagel

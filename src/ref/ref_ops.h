@@ -8,7 +8,8 @@
 
 namespace bagel {
 
-std::unique_ptr<Ops> MakeRefOps();
+// `int8_cache`: keys and values in kI8.
+std::unique_ptr<Ops> MakeRefOps(bool int8_cache = false);
 
 }  // namespace bagel
 

@@ -10,6 +10,7 @@ namespace bagel {
 struct DevicePluginOptions {
   int index = 0;                // which of the devices
   bool oldest_profile = false;  // takes the code of the oldest supported device, whatever it finds
+  bool int8_cache = false;      // keys and values in kI8
 };
 
 // The library's one function. The caller owns what it returns; throws Error where the device cannot

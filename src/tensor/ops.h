@@ -23,10 +23,11 @@
 
 namespace bagel {
 
-// One layer's keys and values in pages. k and v each hold
-// [pages][kv_heads][kKvPageTokens][head_dim] elements of `dtype`. Page numbers from `pages` on lie
-// in scratch memory of the same form, which all layers share: it holds what a step stores for
-// itself alone.
+// One layer's keys and values in pages. A page of k or of v holds
+// [kv_heads][kKvPageTokens][head_dim] elements of `dtype`; behind those of kI8 lie their scales,
+// f16 [kv_heads][kKvPageTokens]: a token's head is stored as PackInt8 in quant/codec.h says. Page
+// numbers from `pages` on lie in scratch memory of the same form, which all layers share: it holds
+// what a step stores for itself alone.
 struct KvLayer {
   void* k = nullptr;
   void* v = nullptr;
@@ -38,6 +39,12 @@ struct KvLayer {
   void* scratch_v = nullptr;
 
   int64_t PageElements() const { return kv_heads * kKvPageTokens * head_dim; }
+  // Of a page of k or of v.
+  int64_t PageBytes() const {
+    const int64_t scales = dtype == DType::kI8 ? kv_heads * kKvPageTokens : 0;
+    return PageElements() * static_cast<int64_t>(DTypeSize(dtype)) +
+           scales * static_cast<int64_t>(sizeof(uint16_t));
+  }
   // The begin of a page; T is the type behind `dtype`.
   template <typename T>
   T* KeyPage(int64_t page) const {
@@ -47,12 +54,16 @@ struct KvLayer {
   T* ValuePage(int64_t page) const {
     return Page<T>(v, scratch_v, page);
   }
+  // The scales of a page of kI8 that begins at `codes`.
+  uint16_t* Scales(int8_t* codes) const {
+    return reinterpret_cast<uint16_t*>(codes + PageElements());
+  }
 
  private:
   template <typename T>
   T* Page(void* kept, void* scratch, int64_t page) const {
-    return page < pages ? static_cast<T*>(kept) + page * PageElements()
-                        : static_cast<T*>(scratch) + (page - pages) * PageElements();
+    char* from = static_cast<char*>(page < pages ? kept : scratch);
+    return reinterpret_cast<T*>(from + (page < pages ? page : page - pages) * PageBytes());
   }
 };
 
@@ -96,7 +107,10 @@ class Ops {
   virtual std::string Name() const = 0;
   // The type in which activations between ops are stored.
   virtual DType ActivationType() const { return DType::kF32; }
-  virtual DType KvType() const { return DType::kF32; }
+  // The type in which activations that outlast a step are kept.
+  virtual DType KeptType() const { return DType::kF32; }
+  // The type of keys and values: KeptType, or kI8 where the device was asked for it.
+  virtual DType KvType() const { return KeptType(); }
   // Takes about a second.
   virtual Roofs MeasureRoofs() = 0;
   // 64-byte aligned device memory, contents undefined. Throws kOutOfMemory with the size.
@@ -187,7 +201,7 @@ class Ops {
   void GatedMlpAdd(const Tensor& y, const GatedMlp& mlp, const Tensor& normed, const Tensor& gate,
                    const Tensor& up);
 
-  // y = x, from one floating-point type (f32, or the device's KvType) to another.
+  // y = x, from one floating-point type (f32, or the device's KeptType) to another.
   void Copy(const Tensor& y, const Tensor& x);
   // y = keep * y + factor * x; y is f32, x as for Copy.
   void Blend(const Tensor& y, const Tensor& x, float keep, float factor);

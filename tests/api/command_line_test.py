@@ -313,6 +313,7 @@ class Inspect(unittest.TestCase):
         self.assertEqual(report["missing"], [])
         self.assertEqual(report["bytes"], sum(group["bytes"] for group in report["groups"]))
         self.assertGreater(report["elements"], 1000)
+        self.assertLess(report["token_bytes_int8"], 0.51 * report["token_bytes"])
 
     def test_names_what_is_missing(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -345,6 +346,12 @@ class Compare(unittest.TestCase):
             summary = json.load(file)["summary"]
         self.assertEqual(summary["token_agreement"], 1)
         self.assertEqual(summary["mean_kl"], 0)
+
+    def test_keys_and_values_in_8_bits_are_the_second_models(self):
+        result = self.compare("--kv-cache", "int8")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        with open(self.report.replace(".html", ".json")) as file:
+            self.assertGreater(json.load(file)["summary"]["mean_kl"], 0)
 
     def test_it_goes_on_where_it_was(self):
         self.compare()
