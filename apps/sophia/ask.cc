@@ -4,16 +4,14 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "commands.h"
 #include "interrupt.h"
-#include "key_file.h"
+#include "language_options.h"
 #include "look_options.h"
 #include "progress.h"
-#include "vision/language_model.h"
 #include "vision/report.h"
 #include "vision/triggers.h"
 
@@ -22,10 +20,8 @@ namespace {
 
 struct AskCommand {
   std::vector<std::string> words;
-  std::string triggers;
   EyeOptions eyes;
-  vision::LanguageModelOptions language;
-  std::string language_key_file;
+  LanguageOptions language;
 };
 
 std::string Joined(const std::vector<std::string>& words) {
@@ -42,26 +38,25 @@ void AnswerWithReport(const EyeOptions& eyes) {
   RequireDescribed(report);
 }
 
-void Ask(AskCommand command) {
+void Ask(const AskCommand& command) {
   const std::string said = Joined(command.words);
-  const vision::Triggers triggers = vision::Triggers::Load(command.triggers);
+  const vision::Triggers triggers = vision::Triggers::Load(command.language.triggers);
   const std::optional<std::string> phrase = triggers.Find(said);
-  if (command.language.url.empty()) {
+  const std::optional<vision::LanguageModel> language = MakeLanguageModel(command.language);
+  if (!language) {
     if (!phrase)
       throw Error(ErrorKind::kInvalidArgument,
                   "nothing in these words asks for a look, and no text model is named (--llm)");
     return AnswerWithReport(command.eyes);
   }
-  command.language.api_key = ReadKey(command.language_key_file, kLanguageKeyVariable);
-  const vision::LanguageModel language(std::move(command.language));
   std::string context;
   if (phrase) {
     std::fprintf(stderr, "looking, because of \"%s\"\n", phrase->c_str());
     context = vision::ToContext(LookOnce(command.eyes, {}));
   }
   CatchInterrupts();
-  std::optional<Progress> progress(std::in_place, "asking " + language.options().model);
-  const vision::ModelAnswer answer = language.Answer(
+  std::optional<Progress> progress(std::in_place, "asking " + language->options().model);
+  const vision::ModelAnswer answer = language->Answer(
       said, context,
       [&](std::string_view words) {
         progress.reset();
@@ -79,23 +74,12 @@ void AddAsk(CLI::App& app) {
   CLI::App& command =
       *app.add_subcommand("ask", "Answers, and looks first if the words ask for that");
   command.add_option("words", ask->words, "What is said to her")->type_name("WORDS")->required();
-  command
-      .add_option("--triggers", ask->triggers,
-                  "File of phrases that ask for a look; without it "
-                  "/etc/sophia/triggers.conf or the built-in ones")
-      ->type_name("FILE");
-  command
-      .add_option("--llm", ask->language.url,
-                  "Text model that answers: Ollama's URL, or OpenAI's, which ends in /v1; "
-                  "without it the report is the answer")
-      ->type_name("URL");
-  command.add_option("--llm-model", ask->language.model, "Its name")->type_name("NAME");
-  AddLanguageKeyOption(command, ask->language_key_file);
+  AddLanguageOptions(command, ask->language);
   AddEyeOptions(command, ask->eyes);
   command.footer(
       "Example: sophia ask \"How do I look?\" --camera demo --llm http://127.0.0.1:11434 "
       "--llm-model llama3");
-  command.callback([ask] { Ask(std::move(*ask)); });
+  command.callback([ask] { Ask(*ask); });
 }
 
 }  // namespace bagel

@@ -9,7 +9,6 @@
 
 #include "base/error.h"
 #include "interrupt.h"
-#include "key_file.h"
 #include "progress.h"
 #include "vision/faces.h"
 #include "vision/objects.h"
@@ -33,11 +32,7 @@ void AddServerOptions(CLI::App& command, ServerOptions& options) {
       .add_option("--model", options.limits.model,
                   "Its model; without it the first that the server lists")
       ->type_name("NAME");
-  command
-      .add_option("--server-key-file", options.key_file,
-                  "File whose first line is the key that the servers want; also SOPHIA_SERVER_KEY "
-                  "in the environment")
-      ->type_name("FILE");
+  AddSecretFileOption(command, "--server-key-file", "the key that the servers want", options.key);
   command.add_option("--timeout", options.timeout_seconds, "Seconds for a whole answer")
       ->check(CLI::Range(1, 3600))
       ->capture_default_str();
@@ -45,19 +40,11 @@ void AddServerOptions(CLI::App& command, ServerOptions& options) {
 
 vision::Servers MakeServers(const ServerOptions& options) {
   vision::ServersOptions limits = options.limits;
-  limits.api_key = ReadKey(options.key_file, "SOPHIA_SERVER_KEY");
+  limits.api_key = ReadKey(options.key);
   limits.total = std::chrono::seconds(options.timeout_seconds);
   limits.first_word = std::min(limits.first_word, limits.total);
   limits.idle = std::min(limits.idle, limits.total);
   return vision::Servers(options.urls, std::move(limits));
-}
-
-void AddLanguageKeyOption(CLI::App& command, std::string& file) {
-  command
-      .add_option("--llm-key-file", file,
-                  "File whose first line is the key that the text model's server wants; also "
-                  "SOPHIA_LLM_KEY in the environment")
-      ->type_name("FILE");
 }
 
 void AddEyeOptions(CLI::App& command, EyeOptions& options) {

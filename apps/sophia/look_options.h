@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "key_file.h"
 #include "vision/camera.h"
 #include "vision/looker.h"
 #include "vision/servers.h"
@@ -17,16 +18,12 @@ namespace bagel {
 struct ServerOptions {
   std::vector<std::string> urls = {"http://127.0.0.1:8095"};
   vision::ServersOptions limits;  // without the key
-  std::string key_file;           // empty = SOPHIA_SERVER_KEY
+  SecretSource key{"SOPHIA_SERVER_KEY"};
   int timeout_seconds = 120;
 };
 
 // --server, --model, --server-key-file, --timeout.
 void AddServerOptions(CLI::App& command, ServerOptions& options);
-
-// --llm-key-file; its key is ReadKey(file, kLanguageKeyVariable).
-void AddLanguageKeyOption(CLI::App& command, std::string& file);
-inline constexpr const char* kLanguageKeyVariable = "SOPHIA_LLM_KEY";
 
 // The options as the library wants them. Throws as ReadKey does.
 vision::Servers MakeServers(const ServerOptions& options);

@@ -11,6 +11,7 @@
 #include "commands.h"
 #include "http_options.h"
 #include "key_file.h"
+#include "language_options.h"
 #include "log.h"
 #include "look_options.h"
 #include "vision/faces.h"
@@ -23,10 +24,8 @@ namespace {
 struct ServeCommand {
   EyeOptions eyes;
   vision::ServiceOptions service;
-  vision::LanguageModelOptions language;
-  std::string language_key_file;
-  std::string triggers;
-  std::string api_key_file;
+  LanguageOptions language;
+  SecretSource api_key{"SOPHIA_API_KEY"};
   bool privacy = false;
   bool verbose = false;
 };
@@ -34,7 +33,7 @@ struct ServeCommand {
 void Serve(ServeCommand command) {
   SetUpLog(command.verbose);
   vision::ServiceOptions& options = command.service;
-  options.http.guard.api_key = ReadKey(command.api_key_file, "SOPHIA_API_KEY");
+  options.http.guard.api_key = ReadKey(command.api_key);
   options.look.mood = !command.eyes.no_emotion;
   options.save = command.eyes.save;
   if (ServiceWatchdogInterval().count() > 0)
@@ -45,12 +44,8 @@ void Serve(ServeCommand command) {
   vision::Servers servers = MakeServers(command.eyes.server);
   const auto faces = vision::MakeFaceFinder(command.eyes.faces);
   const auto objects = vision::MakeObjectFinder(command.eyes.objects);
-  const vision::Triggers triggers = vision::Triggers::Load(command.triggers);
-  std::optional<vision::LanguageModel> language;
-  if (!command.language.url.empty()) {
-    command.language.api_key = ReadKey(command.language_key_file, kLanguageKeyVariable);
-    language.emplace(std::move(command.language));
-  }
+  const vision::Triggers triggers = vision::Triggers::Load(command.language.triggers);
+  const std::optional<vision::LanguageModel> language = MakeLanguageModel(command.language);
   const auto camera = vision::Camera::Open(command.eyes.camera);
   if (command.privacy) {
     camera->SetPrivacy(true);
@@ -75,11 +70,8 @@ void AddServiceOptions(CLI::App& command, ServeCommand& options) {
   http.port = 8096;
   http.limits.body_bytes = size_t{32} << 20;
   AddHttpOptions(command, http);
-  command
-      .add_option("--api-key-file", options.api_key_file,
-                  "File whose first line clients must send as a bearer token; also "
-                  "SOPHIA_API_KEY in the environment")
-      ->type_name("FILE");
+  AddSecretFileOption(command, "--api-key-file", "the key that clients must send as a bearer token",
+                      options.api_key);
   command.add_option("--queue", options.service.max_waiting, "Looks that may wait")
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
@@ -94,18 +86,7 @@ void AddServe(CLI::App& app) {
   auto options = std::make_shared<ServeCommand>();
   CLI::App& command = *app.add_subcommand("serve", "Looks when it is asked to over HTTP");
   AddServiceOptions(command, *options);
-  command
-      .add_option("--triggers", options->triggers,
-                  "File of phrases that ask for a look; without it "
-                  "/etc/sophia/triggers.conf or the built-in ones")
-      ->type_name("FILE");
-  command
-      .add_option("--llm", options->language.url,
-                  "Text model that answers what is heard: Ollama's URL, or OpenAI's, which ends "
-                  "in /v1; without it the report is the answer")
-      ->type_name("URL");
-  command.add_option("--llm-model", options->language.model, "Its name")->type_name("NAME");
-  AddLanguageKeyOption(command, options->language_key_file);
+  AddLanguageOptions(command, options->language);
   command.add_flag("--privacy", options->privacy, "Begin with the camera switched off");
   command.add_flag("--verbose", options->verbose, "Log more");
   AddEyeOptions(command, options->eyes);

@@ -43,7 +43,7 @@ struct WatchCommand {
   int keep_days = 7;
   std::vector<std::string> json_lines;
   vision::MqttOptions mqtt;
-  std::string mqtt_password_file;
+  SecretSource mqtt_password{"SOPHIA_MQTT_PASSWORD"};
   std::vector<std::string> webhooks;
   std::string metrics_host = "127.0.0.1";
   std::optional<uint16_t> metrics_port;
@@ -88,7 +88,7 @@ void AddOutputs(const WatchCommand& command, vision::Watch& watch) {
   }
   if (!command.mqtt.url.empty()) {
     vision::MqttOptions mqtt = command.mqtt;
-    mqtt.password = ReadSecret(command.mqtt_password_file, "SOPHIA_MQTT_PASSWORD");
+    mqtt.password = ReadSecret(command.mqtt_password);
     for (const vision::WatchedCamera& camera : command.watch.cameras) {
       mqtt.cameras.push_back(camera.name);
     }
@@ -180,11 +180,8 @@ void AddOutputOptions(CLI::App& command, WatchCommand& options) {
   command
       .add_option("--mqtt", options.mqtt.url, "Broker, as mqtt://[user@]host[:port] or mqtts://")
       ->type_name("URL");
-  command
-      .add_option("--mqtt-password-file", options.mqtt_password_file,
-                  "File whose first line is its password; also SOPHIA_MQTT_PASSWORD in the "
-                  "environment")
-      ->type_name("FILE");
+  AddSecretFileOption(command, "--mqtt-password-file", "the broker's password",
+                      options.mqtt_password);
   command.add_option("--mqtt-prefix", options.mqtt.prefix, "Of all topics")
       ->type_name("TOPIC")
       ->capture_default_str();
