@@ -33,7 +33,9 @@ void AddServerOptions(CLI::App& command, ServerOptions& options) {
                   "Its model; without it the first that the server lists")
       ->type_name("NAME");
   AddSecretFileOption(command, "--server-key-file", "the key that the servers want", options.key);
-  command.add_option("--timeout", options.timeout_seconds, "Seconds for a whole answer")
+  command
+      .add_option("--timeout", options.timeout_seconds,
+                  "Seconds for a whole answer, half of them for its first word")
       ->check(CLI::Range(1, 3600))
       ->capture_default_str();
 }
@@ -42,7 +44,7 @@ vision::Servers MakeServers(const ServerOptions& options) {
   vision::ServersOptions limits = options.limits;
   limits.api_key = ReadKey(options.key);
   limits.total = std::chrono::seconds(options.timeout_seconds);
-  limits.first_word = std::min(limits.first_word, limits.total);
+  limits.first_word = limits.total / 2;
   limits.idle = std::min(limits.idle, limits.total);
   return vision::Servers(options.urls, std::move(limits));
 }

@@ -66,6 +66,7 @@ Servers::Health Servers::CheckOne(const Server& server) const {
   try {
     const HttpAnswer answer = Send(call);
     health.ms = MillisecondsSince(begin);
+    health.status = answer.status;
     if (answer.status != 200)
       throw Error(ErrorKind::kUnavailable, health.url + " answers with status " +
                                                std::to_string(answer.status) + ": " +

@@ -45,7 +45,8 @@ class Servers {
   struct Health {
     std::string url;
     bool up = false;
-    std::string problem;  // why not
+    int status = 0;       // of its answer, 0 without one
+    std::string problem;  // why it is not up
     double ms = 0;
     std::vector<std::string> models;
   };

@@ -1,5 +1,4 @@
 """sophia as its users meet it, before servers that are made up here."""
-import http.server
 import json
 import os
 import pathlib
@@ -9,66 +8,16 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
 
 import jsonschema
 
+from stand_in import StandIn
+
 PERSON, STREET = "demo:1", "demo:51"
 STREET_PICTURE = "demo/pictures/security-01.jpg"
 NOBODY_LISTENS = "http://127.0.0.1:1"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-    def answer(self, status, body):
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_GET(self):
-        self.answer(200, json.dumps({"models": [{"name": "seeing:latest"}]}).encode())
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.asked.append((self.path, body))
-        self.server.keys.append(self.headers["Authorization"])
-        behaviour = self.server.behaviour
-        if behaviour == "busy":
-            return self.answer(503, b'{"error":"server busy"}')
-        if behaviour == "never":
-            self.server.over.wait(20)
-            return None
-        if self.path == "/api/chat":
-            words = [{"message": {"content": "You look "}}, {"message": {"content": "well."}, "done": True}]
-        elif "PRIMARY" in body["prompt"]:
-            words = [{"response": "Happy - wide \x1b[31msmile.", "done": True}]
-        else:
-            words = [{"response": "A person\n\x1b[2J\u009b "}, {"response": "in a hat."}, {"response": "", "done": True}]
-        self.answer(200, b"".join(json.dumps(w).encode() + b"\n" for w in words))
-        return None
-
-
-class StandIn(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, behaviour="good"):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.behaviour, self.asked, self.keys, self.over = behaviour, [], [], threading.Event()
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-    def __enter__(self):
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.shutdown()
-        self.server_close()
 
 
 def sophia(*arguments):
