@@ -1,5 +1,5 @@
 # The Debian 12 packages this project needs, in the one place that every script reads, and the
-# function that installs what is missing. To be sourced.
+# functions that fetch them. To be sourced.
 
 # To build and run the program.
 BUILD_PACKAGES=(
@@ -50,6 +50,9 @@ CLIENT_PACKAGES=(python3-venv)
 # To install the packages into a new system.
 INSTALL_PACKAGES=(mmdebstrap)
 
+# To boot one in a virtual machine.
+MACHINE_PACKAGES=(e2fsprogs qemu-system-x86)
+
 # To play a camera's stream to the tests.
 STREAM_PACKAGES=(
   gir1.2-gst-rtsp-server-1.0
@@ -93,4 +96,13 @@ unpack_package() {
   dpkg-deb -x "$download"/"$1"_*.deb "$folder.part"
   mv "$folder.part" "$folder"
   rm -r "$download"
+}
+
+# new_debian ROOT [OPTION...]: a new system in the folder ROOT, from the archive that this one uses;
+# options are mmdebstrap's. Needs root or user namespaces.
+new_debian() {
+  local root=$1 sources
+  shift
+  sources="$(grep -lr bookworm-updates /etc/apt/ --include='*.list' --include='*.sources' | head -n 1)"
+  mmdebstrap --quiet --variant=apt "$@" bookworm "$root" "$sources"
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The part of install_test.sh that runs inside the new system, whose /debs are the packages.
 set -euo pipefail
+source /traces.sh
 
 fail() {
   echo "$*" >&2
@@ -10,11 +11,6 @@ fail() {
 apt_get() {
   apt-get -qq -o Dpkg::Use-Pty=0 -o APT::Install-Recommends=false "$@" >/tmp/apt.log 2>&1 ||
     { tail -n 30 /tmp/apt.log; fail "apt-get $*"; }
-}
-
-# Whatever of the packages is on the disk, but for apt's own logs and the packages themselves.
-traces() {
-  find / -xdev \( -name '*bagel*' -o -name '*sophia*' \) -not -path '/debs/*' -not -path '/tmp/*'
 }
 
 enabled() {

@@ -4,14 +4,14 @@
 # Debian's archive for some 600 MB of what they depend on.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+source tools/packages.sh
 folder="$(mktemp -d)"
 root="$folder/root"
 trap 'rm -rf --one-file-system "$folder"' EXIT
 
 tools/make_debs.sh "$1" "$folder/debs"
-sources="$(grep -lr bookworm-updates /etc/apt/ --include='*.list' --include='*.sources' | head -n 1)"
-mmdebstrap --quiet --variant=apt bookworm "$root" "$sources"
-cp -r "$folder/debs" tests/packaging/inside_test.sh "$root/"
+new_debian "$root"
+cp -r "$folder/debs" tests/packaging/inside_test.sh tests/packaging/traces.sh "$root/"
 cp /etc/resolv.conf "$root/etc/"
 # As in any image that is made before it runs: nothing is to be started.
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
