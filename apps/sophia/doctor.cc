@@ -59,7 +59,7 @@ std::string Milliseconds(double ms) {
   return text;
 }
 
-std::string Joined(const std::vector<std::string>& names) {
+std::string CommaList(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
   return text;
@@ -75,7 +75,7 @@ std::string CameraAdvice(const std::string& source) {
   for (const vision::CameraInfo& camera : vision::ListCameras()) {
     if (camera.problem.empty()) others.push_back(camera.path);
   }
-  if (!others.empty()) return "usable here: --camera " + Joined(others);
+  if (!others.empty()) return "usable here: --camera " + CommaList(others);
   return "no usable camera at /dev/video*; --camera demo works without one";
 }
 
@@ -176,7 +176,7 @@ std::string ModelAdvice(const Servers::Health& health, const vision::ServersOpti
   const auto is_wanted = [&](const std::string& name) {
     return name == options.model || name == options.model + ":latest";
   };
-  std::string others = "name one of its models that sees: --model " + Joined(health.models);
+  std::string others = "name one of its models that sees: --model " + CommaList(health.models);
   if (!options.model.empty() &&
       std::none_of(health.models.begin(), health.models.end(), is_wanted)) {
     return others;
@@ -227,7 +227,7 @@ void CheckServers(const ServerOptions& options, const cv::Mat& frame, Findings& 
       continue;
     }
     findings.Good("server", health.url + ": answers in " + Milliseconds(health.ms) + " with " +
-                                (health.models.empty() ? "no model" : Joined(health.models)));
+                                (health.models.empty() ? "no model" : CommaList(health.models)));
     if (health.ms > kSlowServer) {
       findings.Note("server", "that is slow; it is busy, or the network between is");
     }

@@ -16,8 +16,12 @@
 #include "vision/words.h"
 
 namespace bagel {
+namespace {
 
 using Clock = std::chrono::steady_clock;
+
+}  // namespace
+
 using vision::State;
 
 void AddServerOptions(CLI::App& command, ServerOptions& options) {
