@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "formats/json.h"
 #include "interrupt.h"
+#include "model/bagel.h"
 #include "model_option.h"
 #include "progress.h"
 #include "request_bench.h"
@@ -199,7 +200,7 @@ void AddRequestOptions(CLI::App& command, BenchOptions& options) {
   command
       .add_option("--requests", options.requests.requests,
                   "Texts at once, beside one alone; 0 = none")
-      ->check(CLI::Range(0, 64))
+      ->check(CLI::Range(int64_t{0}, Bagel::kRowsBesidePicture))
       ->capture_default_str();
   command.add_option("--request-tokens", options.requests.tokens, "Tokens of each of these texts")
       ->check(CLI::Range(1, 8000))

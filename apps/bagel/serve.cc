@@ -12,6 +12,7 @@
 #include "base/service_manager.h"
 #include "commands.h"
 #include "http_options.h"
+#include "model/bagel.h"
 #include "model_option.h"
 
 namespace bagel {
@@ -64,7 +65,7 @@ void AddServe(CLI::App& app) {
   http::ServerOptions& http = options->http;
   AddHttpOptions(command, http);
   command.add_option("--sessions", options->engine.max_sessions, "Requests decoded together")
-      ->check(CLI::Range(1, 1024))
+      ->check(CLI::Range(int64_t{1}, Bagel::kRowsBesidePicture))
       ->capture_default_str();
   command.add_option("--queue", options->engine.max_queue, "Requests that may wait")
       ->check(CLI::Range(0, 1 << 20))

@@ -442,9 +442,10 @@ const char* FinishReasonName(FinishReason reason) {
 }
 
 std::unique_ptr<Engine> Engine::Load(const EngineOptions& options) {
-  if (options.max_sessions < 1 || options.max_sessions > 64)
+  if (options.max_sessions < 1 || options.max_sessions > Bagel::kRowsBesidePicture)
     throw Error(ErrorKind::kInvalidArgument,
-                "max_sessions is " + std::to_string(options.max_sessions) + ", expected 1 to 64");
+                "max_sessions is " + std::to_string(options.max_sessions) + ", expected 1 to " +
+                    std::to_string(Bagel::kRowsBesidePicture));
   try {
     return std::make_unique<TextEngine>(options);
   } catch (const Error& error) {

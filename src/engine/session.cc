@@ -78,10 +78,8 @@ void Session::AddBlock(Block block) {
 }
 
 bool Session::TextGoesWithPicture() const {
-  // As many rows as the workspace has room for beside the largest picture.
-  constexpr size_t kMostRows = 64;
   return block_ + 1 < blocks_.size() && !blocks_[block_ + 1].is_image() &&
-         blocks_[block_ + 1].ids.size() <= kMostRows;
+         std::ssize(blocks_[block_ + 1].ids) <= Bagel::kRowsBesidePicture;
 }
 
 void Session::AddInputs(std::vector<StepInput>& inputs) {

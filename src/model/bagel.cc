@@ -113,10 +113,8 @@ bool IsDecoding(std::span<const StepInput> inputs) {
   });
 }
 
-// The workspace of the largest step: `max_rows` rows that are one picture, and beside them as many
-// one-token texts that want logits as the engine decodes together at most, or a short text.
-constexpr int64_t kMaxLogits = 64;
-
+// The workspace of the largest step: `max_rows` rows that are one picture, and
+// Bagel::kRowsBesidePicture texts of one token.
 size_t MeasureWorkspace(const Ops& device, const BagelConfig& config, const BagelWeights& weights,
                         int64_t max_rows) {
   MeasuringOps ops(device);
@@ -125,11 +123,11 @@ size_t MeasureWorkspace(const Ops& device, const BagelConfig& config, const Bage
   const std::vector<int32_t> pages(static_cast<size_t>(max_rows / kKvPageTokens + 1));
   std::vector<StepInput> inputs = {{nullptr, {}, &image}};
   StepPlan plan{{{}, {{0, max_rows, 0, false, pages}}}, {}, 0};
-  for (int64_t i = 0; i < kMaxLogits; ++i) {
+  for (int64_t i = 0; i < Bagel::kRowsBesidePicture; ++i) {
     inputs.push_back({nullptr, {0}, nullptr, true});
     plan.step.spans.push_back({max_rows + i, 1, 0, true, {0}});
   }
-  const int64_t rows = max_rows + kMaxLogits;
+  const int64_t rows = max_rows + Bagel::kRowsBesidePicture;
   plan.step.positions.assign(static_cast<size_t>(rows), 0);
   plan.route = {{0, rows, Expert::kUnd}};
   ops.BeginStep(plan.step);
@@ -137,7 +135,7 @@ size_t MeasureWorkspace(const Ops& device, const BagelConfig& config, const Bage
   const Tensor hidden = EmbedInputs(ops, workspace, config, weights, {}, inputs, plan, "");
   RunLayers(ops, workspace, config, weights, nullptr, plan, nullptr, hidden, "", nullptr);
   const int64_t vocabulary = config.llm.vocabulary;
-  const Tensor logits{nullptr, DType::kF32, kMaxLogits, vocabulary, vocabulary};
+  const Tensor logits{nullptr, DType::kF32, Bagel::kRowsBesidePicture, vocabulary, vocabulary};
   RunLogits(ops, workspace, config, weights, inputs, plan, hidden, logits, "");
   return workspace.peak();
 }

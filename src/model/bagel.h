@@ -39,8 +39,12 @@ VaePixels PreparePixels(const Picture& picture, const BagelConfig& config);
 
 class Bagel {
  public:
-  // `ops` and `weights` must outlive it. `max_rows` is the largest step that will be asked for; the
-  // memory for it is taken here. Throws kOutOfMemory.
+  // As many one-token texts that want logits, or rows of one short text, fit into the workspace
+  // beside the largest picture.
+  static constexpr int64_t kRowsBesidePicture = 64;
+
+  // `ops` and `weights` must outlive it. `max_rows` is the largest step that will be asked for,
+  // kRowsBesidePicture not counted; the memory for it is taken here. Throws kOutOfMemory.
   Bagel(Ops& ops, const BagelConfig& config, const BagelWeights& weights, ImageMarkers markers,
         int64_t max_rows);
   ~Bagel();
