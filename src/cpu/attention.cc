@@ -130,16 +130,28 @@ template <typename T>
 void CpuAttention::Append(const Step& step, const KvLayer& cache, const Tensor& k,
                           const Tensor& v) {
   const int64_t dim = cache.head_dim, heads = cache.kv_heads;
-  // A task is a page of one head, so that no two write the same line.
+  // A task is a page of one head.
   struct Task {
     const Span* span;
     int64_t page;
   };
   std::vector<Task> tasks;
+  std::vector<int64_t> new_pages;
   for (const Span& span : step.spans) {
-    for (int64_t page = span.past / kBlock; page * kBlock < span.past + span.rows; ++page)
+    for (int64_t page = span.past / kBlock; page * kBlock < span.past + span.rows; ++page) {
       tasks.push_back({&span, page});
+      if (page * kBlock >= span.past) new_pages.push_back(span.pages[static_cast<size_t>(page)]);
+    }
   }
+  // Weights of 0 are multiplied with what lies behind the last token: it must be finite. All this
+  // comes first, since spans of one context share a page.
+  pool_.ParallelFor(static_cast<int64_t>(new_pages.size()) * heads, [&](int64_t index, int) {
+    const int64_t head = index % heads;
+    T* values = cache.ValuePage<T>(new_pages[static_cast<size_t>(index / heads)]);
+    std::fill_n(values + head * kBlock * dim, kBlock * dim, T(0));
+    if constexpr (std::is_same_v<T, int8_t>)
+      std::fill_n(cache.Scales(values) + head * kBlock, kBlock, uint16_t{0});
+  });
   pool_.ParallelFor(static_cast<int64_t>(tasks.size()) * heads, [&](int64_t index, int) {
     const Task& task = tasks[static_cast<size_t>(index / heads)];
     const Span& span = *task.span;
@@ -147,13 +159,6 @@ void CpuAttention::Append(const Step& step, const KvLayer& cache, const Tensor& 
     const int64_t page = span.pages[static_cast<size_t>(task.page)];
     const int64_t first = std::max(span.past, task.page * kBlock);
     const int64_t last = std::min(span.past + span.rows, (task.page + 1) * kBlock);
-    // Weights of 0 are multiplied with what lies behind the last token: it must be finite.
-    if (first % kBlock == 0) {
-      T* values = cache.ValuePage<T>(page);
-      std::fill_n(values + head * kBlock * dim, kBlock * dim, T(0));
-      if constexpr (std::is_same_v<T, int8_t>)
-        std::fill_n(cache.Scales(values) + head * kBlock, kBlock, uint16_t{0});
-    }
     for (int64_t token = first; token < last; ++token) {
       const int64_t row = span.Row(token - span.past);
       StoreToken<T>(cache, page, head, token % kBlock, k.f32(row) + head * dim,
