@@ -25,8 +25,30 @@ TEST(Int8CacheTest, TakesHalfOfSixteenBits) {
             29120 * KvPool::FirstBytes(llm, DType::kF16));
 }
 
+std::string MessageFor(const std::string& device, const std::string& kv_cache) {
+  try {
+    MakeDevice(device, 1, true, "auto", kv_cache);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
 TEST(Int8CacheTest, OtherTypesAreNamed) {
-  EXPECT_THROW(MakeDevice("cpu", 1, true, "auto", "q4_0"), Error);
+  EXPECT_EQ(MessageFor("cpu", "q4_0"),
+            "cache 'q4_0' of keys and values is not one of auto, f16, int8");
+}
+
+TEST(Int8CacheTest, F16IsAGpus) {
+  const std::string expected =
+      "keys and values in f16 are kept on GPUs alone, the CPU would keep F32; expected auto or "
+      "int8";
+  EXPECT_EQ(MessageFor("cpu", "f16"), expected);
+  EXPECT_EQ(MessageFor("auto", "f16"), expected);  // f32 products only: the CPU
+  for (const GpuProfile& gpu : GpuProfiles()) {
+    EXPECT_EQ(gpu.Make("f16")->KvType(), DType::kF16) << gpu.name;
+    EXPECT_EQ(gpu.Make()->KvType(), DType::kF16) << gpu.name;
+  }
 }
 
 // The logits of a text and of its fork, which go on together by single tokens over the end of a

@@ -292,8 +292,9 @@ void AddCompare(CLI::App& app) {
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
   AddDeviceOption(*command, options->device);
-  AddKvCacheOption(*command, options->kv_cache,
-                   "Keys and values of the second: auto, or int8; the first has auto");
+  AddKvCacheOption(
+      *command, options->kv_cache,
+      "Keys and values of the second: auto, f16 on a GPU, or int8; the first has auto");
   command->add_option("--threads", options->threads, "CPU threads, 0 = all")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();

@@ -50,7 +50,7 @@ void AddDeviceOption(CLI::App& command, std::string& device) {
 
 void AddKvCacheOption(CLI::App& command, std::string& kv_cache, const std::string& description) {
   command.add_option("--kv-cache", kv_cache, description)
-      ->check(CLI::IsMember({"auto", "int8"}))
+      ->check(CLI::IsMember({"auto", "f16", "int8"}))
       ->capture_default_str();
 }
 
@@ -66,8 +66,10 @@ void AddEngineOptions(CLI::App& command, ModelOptions& options) {
                   "auto, or sm_70: what a V100 runs, on any GPU")
       ->check(CLI::IsMember({"auto", "sm_70"}))
       ->capture_default_str();
-  AddKvCacheOption(command, options.kv_cache,
-                   "Keys and values of contexts: auto, f16 on a GPU, or int8, half of that");
+  AddKvCacheOption(
+      command, options.kv_cache,
+      "Keys and values of contexts: auto (f16 on a GPU; f32 or bf16 on the CPU), f16 on a "
+      "GPU, or int8, half of that");
   command.add_option("--threads", options.threads, "CPU threads, 0 = all")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();

@@ -35,14 +35,22 @@ std::unique_ptr<Ops> MakeDevice(const std::string& device, int threads, bool exa
   if (gpu_profile != "auto" && gpu_profile != "sm_70")
     throw Error(ErrorKind::kInvalidArgument,
                 "GPU profile '" + gpu_profile + "' is not one of auto, sm_70");
-  if (kv_cache != "auto" && kv_cache != "int8")
+  if (kv_cache != "auto" && kv_cache != "f16" && kv_cache != "int8")
     throw Error(ErrorKind::kInvalidArgument,
-                "cache '" + kv_cache + "' of keys and values is not one of auto, int8");
+                "cache '" + kv_cache + "' of keys and values is not one of auto, f16, int8");
   const CpuOptions cpu{threads, exact, kv_cache == "int8"};
   DevicePluginOptions options;
   options.oldest_profile = gpu_profile == "sm_70";
   options.int8_cache = cpu.int8_cache;
-  if (device == "cpu") return MakeCpuOps(cpu);
+  const auto make_cpu = [&] {
+    std::unique_ptr<Ops> ops = MakeCpuOps(cpu);
+    if (kv_cache == "f16")
+      throw Error(ErrorKind::kUnsupported,
+                  "keys and values in f16 are kept on GPUs alone, the CPU would keep " +
+                      std::string(DTypeName(ops->KvType())) + "; expected auto or int8");
+    return ops;
+  };
+  if (device == "cpu") return make_cpu();
   if (device == kCuda) return MakePluginDevice(kCuda, options);
   if (device.starts_with(std::string(kCuda) + ":")) {
     options.index = DeviceIndex(device);
@@ -58,7 +66,7 @@ std::unique_ptr<Ops> MakeDevice(const std::string& device, int threads, bool exa
       std::fprintf(stderr, "%s: going on with the CPU\n", error.what());
     }
   }
-  return MakeCpuOps(cpu);
+  return make_cpu();
 }
 
 }  // namespace bagel

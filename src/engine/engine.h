@@ -20,7 +20,7 @@ struct EngineOptions {
   std::filesystem::path model;       // a checkpoint folder in the published layout
   std::string device = "auto";       // "cpu", "cuda", "cuda:N", "auto"
   std::string gpu_profile = "auto";  // or "sm_70", see MakeDevice
-  std::string kv_cache = "auto";     // or "int8", see MakeDevice
+  std::string kv_cache = "auto";     // or "f16", "int8", see MakeDevice
   int threads = 0;                   // CPU threads; 0 = all this process may use
   bool exact = false;                // f32 products only, no faster approximations
   DrawingHalf drawing = DrawingHalf::kAlways;

@@ -88,6 +88,12 @@ class Errors(unittest.TestCase):
         self.check(64, "on-demand", "generate", "--model", MODEL, "--prompt", "x", "--drawing",
                    "sometimes")
 
+    def test_the_type_of_keys_and_values(self):
+        self.check(69, "the CPU would keep F32; expected auto or int8", "describe", "--model", MODEL,
+                   "--prompt", "x", "--device", "cpu", "--exact", "--kv-cache", "f16")
+        self.check(64, "--kv-cache", "describe", "--model", MODEL, "--prompt", "x", "--kv-cache",
+                   "q4_0")
+
     def test_broken_lines(self):
         self.check(65, "line 1", "tokenize", "--model", MODEL, stdin="{nonsense\n")
 
