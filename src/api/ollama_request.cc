@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "api/api_error.h"
 #include "api/go_text.h"
@@ -184,29 +185,21 @@ void ReadField(GenerateRequest& request, const std::string& field, const WireVal
   throw ApiError(500, "option \"" + name + "\" must be of " + type);
 }
 
-[[noreturn]] void FailOptionRange(const std::string& name, const WireNumber& number) {
-  throw Error(ErrorKind::kInvalidArgument,
-              "option \"" + name + "\" is out of range: " + number.literal.substr(0, 40));
-}
-
-int64_t LongOption(const std::string& name, const WireValue& value) {
+template <class Whole>
+Whole WholeOption(const std::string& name, const WireValue& value) {
   const auto* number = value.As<WireNumber>();
   if (number == nullptr) {
     FailOptionType(name, "type integer");
   }
   const std::optional<int64_t> whole = ToInt(*number);
-  if (!whole) {
-    FailOptionRange(name, *number);
+  if (!whole || !std::in_range<Whole>(*whole)) {
+    using Limits = std::numeric_limits<Whole>;
+    throw Error(ErrorKind::kInvalidArgument,
+                "option \"" + name + "\" is " + number->literal.substr(0, 40) +
+                    ", expected a whole number from " + std::to_string(Limits::min()) + " to " +
+                    std::to_string(Limits::max()));
   }
-  return *whole;
-}
-
-int IntOption(const std::string& name, const WireValue& value) {
-  const int64_t whole = LongOption(name, value);
-  if (whole < std::numeric_limits<int>::min() || whole > std::numeric_limits<int>::max()) {
-    FailOptionRange(name, *value.As<WireNumber>());
-  }
-  return static_cast<int>(whole);
+  return static_cast<Whole>(*whole);
 }
 
 float FloatOption(const std::string& name, const WireValue& value) {
@@ -216,7 +209,8 @@ float FloatOption(const std::string& name, const WireValue& value) {
   }
   const std::optional<double> amount = ToDouble(*number);
   if (!amount || std::abs(*amount) > std::numeric_limits<float>::max()) {
-    FailOptionRange(name, *number);
+    throw Error(ErrorKind::kInvalidArgument,
+                "option \"" + name + "\" is out of range: " + number->literal.substr(0, 40));
   }
   return static_cast<float>(*amount);
 }
@@ -272,15 +266,15 @@ void ApplyOption(GenerateRequest& request, const std::string& name, const WireVa
   }
   for (const IntName& option : kInts) {
     if (option.name == name) {
-      request.sampling.*option.member = IntOption(name, value);
+      request.sampling.*option.member = WholeOption<int>(name, value);
     }
   }
   if (name == "seed") {
-    const int64_t seed = LongOption(name, value);
+    const int64_t seed = WholeOption<int64_t>(name, value);
     request.seed = seed < 0 ? std::nullopt : std::optional(static_cast<uint64_t>(seed));
     request.picture.seed = seed;
   } else if (name == "num_predict") {
-    const int limit = IntOption(name, value);
+    const int limit = WholeOption<int>(name, value);
     request.num_predict = limit > 0 ? limit : -1;
   } else if (name == "stop") {
     request.stop = StopOption(value);

@@ -121,10 +121,28 @@ TEST(GenerateRequest, RefusesNumbersOutOfRange) {
   EXPECT_EQ(ParseError(R"({"options": {"temperature": 1e400}})"),
             R"(400: option "temperature" is out of range: 1e400)");
   EXPECT_EQ(ParseError(R"({"options": {"seed": 9223372036854775808}})"),
-            R"(400: option "seed" is out of range: 9223372036854775808)");
+            "400: option \"seed\" is 9223372036854775808, expected a whole number from "
+            "-9223372036854775808 to 9223372036854775807");
   EXPECT_EQ(ParseError(R"({"options": {"top_k": 3000000000}})"),
-            R"(400: option "top_k" is out of range: 3000000000)");
+            "400: option \"top_k\" is 3000000000, expected a whole number from -2147483648 to "
+            "2147483647");
   EXPECT_EQ(ParseError(R"({"top_logprobs": 21})"), "400: top_logprobs must be between 0 and 20");
+}
+
+TEST(GenerateRequest, RefusesFractionsOfWholeNumbers) {
+  for (const char* name : {"seed", "num_predict", "top_k", "repeat_last_n"}) {
+    const std::string expected =
+        std::string("400: option \"") + name + "\" is 2.5, expected a whole number from ";
+    EXPECT_TRUE(
+        ParseError(std::string(R"({"options": {")") + name + R"(": 2.5}})").starts_with(expected))
+        << name;
+  }
+  for (const char* name : {"steps", "num_inference_steps", "width", "height"}) {
+    EXPECT_EQ(ParseError(std::string(R"({"options": {")") + name + R"(": 2.5}})"),
+              std::string("400: ") + name + " is 2.5, expected a whole number");
+  }
+  EXPECT_EQ(ParseError(R"({"width": 512.5})"), "400: width is 512.5, expected a whole number");
+  EXPECT_EQ(Parse(R"({"options": {"num_predict": 7.0, "seed": 1e3}})").seed, 1000U);
 }
 
 TEST(GenerateRequest, RefusesBadAndTooManyImages) {
@@ -151,7 +169,7 @@ TEST(GenerateRequest, NamesWhatItDoesNotDo) {
 }
 
 TEST(GenerateRequest, ReadsThePicturesSettings) {
-  const PictureFields fields = Parse(R"({"width": 512, "height": 0, "steps": 7.0, "cfg_renorm":
+  const PictureFields fields = Parse(R"({"width": 512, "height": null, "steps": 7.0, "cfg_renorm":
       "channel", "options": {"seed": 5, "cfg_text_scale": 2.5, "cfg_img_scale": 1, "cfg_interval":
       [0.1, 0.9], "timestep_shift": 2, "cfg_renorm_min": 0.5, "taylorseer": true,
       "negative_prompt": "blur"}})")
@@ -164,7 +182,7 @@ TEST(GenerateRequest, ReadsThePicturesSettings) {
   const FlowSettings expected{7, 2, 2.5, 1, 0.1, 0.9, Renorm::kChannel, 0.5, true};
   EXPECT_EQ(request.flow, expected);
   EXPECT_FALSE(
-      Parse(R"({"width": 0, "steps": null, "options": {"seed": 3}})").picture.WantsPicture());
+      Parse(R"({"width": null, "steps": null, "options": {"seed": 3}})").picture.WantsPicture());
 }
 
 TEST(GenerateRequest, PicturesToChangeHaveTheirOwnDefaults) {
@@ -180,8 +198,9 @@ TEST(GenerateRequest, NamesWrongPictureSettings) {
   EXPECT_EQ(ParseError(R"({"width": "x"})"),
             "400: json: cannot unmarshal string into Go struct field GenerateRequest.width of type "
             "int32");
-  EXPECT_EQ(ParseError(R"({"steps": 1e400})"),
-            "400: steps is 1e400, expected a whole number from -2147483647 to 2147483647");
+  EXPECT_EQ(ParseError(R"({"steps": 1e400})"), "400: steps is 1e400, expected a whole number");
+  EXPECT_EQ(ParseError(R"({"steps": 3000000000})"),
+            "400: steps is 3000000000, expected a whole number from -2147483647 to 2147483647");
   EXPECT_EQ(ParseError(R"({"options": {"cfg_text_scale": "NaN"}})"),
             "400: cfg_text_scale is \"NaN\", expected a number");
   EXPECT_EQ(ParseError(R"({"options": {"cfg_interval": [1]}})"),

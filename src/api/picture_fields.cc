@@ -59,12 +59,6 @@ std::pair<double, double> ReadInterval(std::string_view name, const WireValue& v
   return {ReadDouble(name, {text->substr(0, comma)}), ReadDouble(name, {text->substr(comma + 1)})};
 }
 
-// 0 is how some clients say nothing.
-std::optional<int> ReadIntOrNone(std::string_view name, const WireValue& value) {
-  const auto number = static_cast<int>(ReadInt(name, value, -kMostInt, kMostInt));
-  return number == 0 ? std::nullopt : std::optional(number);
-}
-
 template <class Value>
 struct NamedField {
   std::string_view name;
@@ -99,7 +93,10 @@ std::optional<Value> PictureFields::*FindField(const std::array<NamedField<Value
 int64_t ReadInt(std::string_view name, const WireValue& value, int64_t low, int64_t high) {
   const std::optional<WireNumber> number = NumberIn(value);
   const std::optional<int64_t> whole = number ? ToInt(*number) : std::nullopt;
-  if (!whole || *whole < low || *whole > high) {
+  if (!whole) {
+    FailField(name, value, "a whole number");
+  }
+  if (*whole < low || *whole > high) {
     FailField(name, value,
               "a whole number from " + std::to_string(low) + " to " + std::to_string(high));
   }
@@ -142,7 +139,7 @@ bool ReadPictureField(std::string_view name, const WireValue& value, PictureFiel
   } else if (name == "taylorseer") {
     fields.taylorseer = ReadBool(name, value);
   } else if (const auto whole = FindField(kWholeFields, name)) {
-    fields.*whole = ReadIntOrNone(name, value);
+    fields.*whole = static_cast<int>(ReadInt(name, value, -kMostInt, kMostInt));
   } else if (const auto number = FindField(kNumberFields, name)) {
     fields.*number = ReadDouble(name, value);
   } else {

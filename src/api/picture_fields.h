@@ -31,8 +31,8 @@ struct PictureFields {
 //   width, height, steps | num_inference_steps, seed, negative_prompt | negative,
 //   cfg_text_scale | guidance_scale, cfg_img_scale, cfg_interval [low, high], timestep_shift,
 //   cfg_renorm, cfg_renorm_min, taylorseer.
-// Null, and 0 for width, height and steps, count as absent. A number or a flag may come as a
-// string, as it does in a form. Throws kInvalidArgument naming the field and what was found.
+// Null counts as absent. A number or a flag may come as a string, as it does in a form. Throws
+// kInvalidArgument naming the field and what was found.
 bool ReadPictureField(std::string_view name, const WireValue& value, PictureFields& fields);
 
 // The numbers and flags that ReadPictureField reads, for fields of other names.

@@ -112,6 +112,16 @@ TEST(OllamaPictures, RefusesBeforeAnyWork) {
             "400: steps is 10000, expected 2 to 1000");
   EXPECT_EQ(ErrorIn(server.Post(R"({"prompt":"a","steps":-1})")),
             "400: steps is -1, expected 2 to 1000");
+  EXPECT_EQ(ErrorIn(server.Post(R"({"prompt":"a","steps":0})")),
+            "400: steps is 0, expected 2 to 1000");
+  EXPECT_EQ(ErrorIn(server.Post(R"({"prompt":"a","options":{"steps":0}})")),
+            "400: steps is 0, expected 2 to 1000");
+  EXPECT_EQ(ErrorIn(server.Post(R"({"prompt":"a","options":{"steps":2.5}})")),
+            "400: steps is 2.5, expected a whole number");
+  EXPECT_EQ(ErrorIn(server.PostTo(kGenerations, R"({"prompt":"a","num_inference_steps":0})")),
+            "400: steps is 0, expected 2 to 1000");
+  EXPECT_EQ(ErrorIn(server.PostTo(kGenerations, R"({"prompt":"a","n":1.5})")),
+            "400: n is 1.5, expected a whole number");
   EXPECT_EQ(json::parse(server.Post(R"({"prompt":"","width":128})").body)["done_reason"], "load");
   server.engine.Play({.refusal = Error(ErrorKind::kUnsupported, "no drawing half")});
   EXPECT_EQ(ErrorIn(server.Post(R"({"prompt":"a","width":128})")), "501: no drawing half");

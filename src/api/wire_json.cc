@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <utility>
 
@@ -312,7 +313,7 @@ std::optional<int64_t> ToInt(const WireNumber& number) {
   }
   const std::optional<double> value = ToDouble(number);
   constexpr double kLimit = 9223372036854775808.0;
-  if (!value || !(*value > -kLimit && *value < kLimit)) {
+  if (!value || !(*value > -kLimit && *value < kLimit) || *value != std::trunc(*value)) {
     return std::nullopt;
   }
   return static_cast<int64_t>(*value);

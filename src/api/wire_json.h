@@ -52,7 +52,8 @@ WireValue ReadWireJson(std::string_view text, const WireLimits& limits = {});
 // The number as a double; nothing if it is past the range of one or no number.
 std::optional<double> ToDouble(const WireNumber& number);
 
-// The number without its fraction, as Go converts a float64; nothing if int64 cannot hold it.
+// A whole number, which may be written as 3.0 or 1e3; nothing if it has a fraction or int64 cannot
+// hold it.
 std::optional<int64_t> ToInt(const WireNumber& number);
 
 // Go's word for the kind of a value: "string", "number", "bool", "array", "object", "null".

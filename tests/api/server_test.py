@@ -92,9 +92,21 @@ class ServerTest(unittest.TestCase):
         self.assertEqual((again["width"], again["height"], again["seed"]), (128, 144, 7))
         edited = self.answer({"prompt": "Blue", "images": [drawn], "steps": 2, "stream": False})
         self.assertNotEqual(edited["image"], drawn)
-        status, error = self.error({"prompt": "x", "width": 100, "height": 128})
-        self.assertEqual(status, 400)
-        self.assertIn("100x128", error)
+
+    def test_what_cannot_be_drawn_is_said_at_once(self):
+        for settings, part in (({"width": 100, "height": 128}, "100x128"),
+                               ({"width": 0, "height": 128}, "0x128"),
+                               ({"width": 128.5, "height": 128}, "width is 128.5"),
+                               ({"width": 2000, "height": 2000}, "2000x2000"),
+                               ({"steps": 0}, "steps is 0"), ({"steps": 10000}, "steps is 10000"),
+                               ({"options": {"steps": 2.5}}, "steps is 2.5"),
+                               ({"steps": 2, "options": {"seed": 1.5}}, '"seed" is 1.5'),
+                               ({"steps": 2, "cfg_text_scale": "NaN"}, '"NaN"'),
+                               ({"steps": 2, "prompt": " "}, "prompt is empty")):
+            with self.subTest(settings):
+                status, error = self.error({"prompt": "x", **settings})
+                self.assertEqual(status, 400)
+                self.assertIn(part, error)
 
     def test_words_alone(self):
         answer = self.answer({"prompt": "Hello", "stream": False, "options": {"num_predict": 3}})
