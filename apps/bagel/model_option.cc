@@ -30,7 +30,7 @@ CLI::Validator SeedNumber() {
             const auto [rest, error] = std::from_chars(text.data(), end, seed);
             return error == std::errc() && rest == end
                        ? std::string()
-                       : "'" + text + "' is no seed: a number from 0 to 2^64 - 1";
+                       : std::string("a whole number from 0 to 2^64 - 1");
           },
           "", "seed"};
 }

@@ -18,6 +18,7 @@
 #include "interrupt.h"
 #include "model/config.h"
 #include "model/weights.h"
+#include "model_option.h"
 #include "progress.h"
 #include "quant/half.h"
 
@@ -150,7 +151,9 @@ void AddSynth(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--layers", options->layers, "Decoder layers; the shape's own if not given")
       ->check(CLI::Range(1, 1024));
-  command->add_option("--seed", options->seed, "Of the random weights")->capture_default_str();
+  command->add_option("--seed", options->seed, "Of the random weights")
+      ->check(SeedNumber())
+      ->capture_default_str();
   command->add_flag("--no-drawing", options->no_drawing, "Leave out the half that draws pictures");
   command
       ->add_option("--tokenizer", options->tokenizer,

@@ -58,24 +58,6 @@ void ReadChecks(CLI::Option& option, std::string& type, OptionTable& table) {
   }
 }
 
-OptionTable ReadOption(CLI::Option& option) {
-  OptionTable table;
-  for (const std::string& name : option.get_snames()) table.names.push_back("-" + name);
-  for (const std::string& name : option.get_lnames()) table.names.push_back("--" + name);
-  table.description = option.get_description();
-  table.environment = option.get_envname();
-  table.required = option.get_required();
-  if (option.get_items_expected_max() == 0) return table;
-  std::string type = option.get_type_name();
-  ReadChecks(option, type, table);
-  table.value = ReadValue(type);
-  table.repeatable = option.get_expected_max() > option.get_expected_min();
-  table.default_value = option.get_default_str();
-  if (table.default_value.starts_with('['))
-    table.default_value = WithoutBrackets(table.default_value, '[', ']');
-  return table;
-}
-
 // Those of option groups, which are commands without a name, too.
 std::vector<OptionTable> ReadOptions(CLI::App& app) {
   std::vector<OptionTable> tables;
@@ -100,6 +82,24 @@ std::vector<std::string> ReadExamples(const std::string& footer) {
 }
 
 }  // namespace
+
+OptionTable ReadOption(CLI::Option& option) {
+  OptionTable table;
+  for (const std::string& name : option.get_snames()) table.names.push_back("-" + name);
+  for (const std::string& name : option.get_lnames()) table.names.push_back("--" + name);
+  table.description = option.get_description();
+  table.environment = option.get_envname();
+  table.required = option.get_required();
+  if (option.get_items_expected_max() == 0) return table;
+  std::string type = option.get_type_name();
+  ReadChecks(option, type, table);
+  table.value = ReadValue(type);
+  table.repeatable = option.get_expected_max() > option.get_expected_min();
+  table.default_value = option.get_default_str();
+  if (table.default_value.starts_with('['))
+    table.default_value = WithoutBrackets(table.default_value, '[', ']');
+  return table;
+}
 
 bool OptionTable::operator==(const OptionTable& other) const {
   return names == other.names && value.name == other.value.name &&

@@ -51,6 +51,8 @@ struct ProgramTable {
   std::vector<CommandTable> commands;
 };
 
+OptionTable ReadOption(CLI::Option& option);
+
 // What `app` offers; commands without a group are hidden.
 ProgramTable ReadProgram(CLI::App& app, const std::string& version);
 

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "option_table.h"
+#include "usage_error.h"
 
 namespace bagel {
 namespace {
@@ -57,7 +58,7 @@ int RunProgram(const char* name, const char* description, void (*add_commands)(C
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
       if (error.get_exit_code() == 0) return app.exit(error);
-      return fail(error.what(), ErrorKind::kInvalidArgument);
+      return fail(UsageMessage(app, error).c_str(), ErrorKind::kInvalidArgument);
     }
     return 0;
   } catch (const Error& error) {

@@ -83,7 +83,7 @@ class Errors(unittest.TestCase):
         for off in (("--drawing", "off"), ("--no-drawing",)):
             self.check(69, "was loaded without its drawing half", "generate", "--model", MODEL,
                        "--prompt", "x", *off)
-        self.check(64, "excludes", "generate", "--model", MODEL, "--prompt", "x", "--no-drawing",
+        self.check(64, "exclude each other", "generate", "--model", MODEL, "--prompt", "x", "--no-drawing",
                    "--drawing", "always")
         self.check(64, "on-demand", "generate", "--model", MODEL, "--prompt", "x", "--drawing",
                    "sometimes")
@@ -255,7 +255,14 @@ class Draw(unittest.TestCase):
                 (64, "100x128", "--width", "100", "--height", "128"),
                 (64, "2000x200", "--width", "2000", "--height", "200"),
                 (64, "go together", "--width", "200"), (64, "7:3", "--ratio", "7:3"),
-                (64, "'-1'", "--seed", "-1"), (64, "cfg renorm 'x'", "--cfg-renorm", "x"),
+                (64, "--seed is -1, expected a whole number from 0 to 2^64 - 1", "--seed", "-1"),
+                (64, '--steps is "abc", expected a whole number', "--steps", "abc"),
+                (64, "--steps is 2.5, expected a whole number", "--steps", "2.5"),
+                (64, "--steps is 99999999999, which is out of range", "--steps", "99999999999"),
+                (64, '--width is "wide", expected a whole number', "--width", "wide"),
+                (64, '--cfg-text is "x", expected a number', "--cfg-text", "x"),
+                (64, '--cfg-interval is "0,x", expected numbers: LOW,HIGH', "--cfg-interval", "0,x"),
+                (64, "--count is 0, expected a whole number from 1 to 1000", "--count", "0"), (64, "cfg renorm 'x'", "--cfg-renorm", "x"),
                 (64, "0.5 to 1", "--cfg-interval", "0.5,0.1"),
                 (64, "does not say", "--like", "README.md"),
                 (66, "nofile", "--like", "nofile.png"), (69, "x.gif", "-o", "x.gif"),
