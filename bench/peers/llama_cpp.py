@@ -6,7 +6,7 @@ the copy in the source package of llama-cpp-python, built for this processor:
     pip install gguf numpy && pip download --no-deps --no-binary :all: llama-cpp-python && tar xf llama_cpp_python-*.tar.gz
     cmake -S llama_cpp_python-*/vendor/llama.cpp -B llama -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DLLAMA_CURL=OFF
     cmake --build llama --target llama-bench
-    bagel synth --no-drawing --out /tmp/real && bagel quantize --model /tmp/real --out /tmp/real-nf4
+    bagel synth --quant nf4 --no-drawing --out /tmp/real-nf4
     python3 bench/peers/llama_cpp.py --llama-bench llama/bin/llama-bench --model /tmp/real-nf4
 """
 import argparse

@@ -88,6 +88,10 @@ struct Plan {
   std::string name;
   TensorEntry entry;
   StoredFormat format;
+
+  std::vector<TensorDeclaration> Declarations() const {
+    return TensorQuantizer::Declare({name, entry.dtype, entry.shape}, format);
+  }
 };
 
 std::vector<Plan> MakePlans(const SafetensorsFolder& checkpoint, const BagelConfig& config,
@@ -165,8 +169,7 @@ class FolderQuantizer {
     result_.bytes_out = kHeaders;
     for (const Plan& plan : plans_) {
       result_.bytes_in += plan.entry.data.size();
-      result_.bytes_out +=
-          DeclaredBytes(TensorQuantizer::Declare(plan.name, plan.entry, plan.format));
+      result_.bytes_out += DeclaredBytes(plan.Declarations());
     }
     for (const fs::path& file : copies_) {
       result_.bytes_in += fs::file_size(file);
@@ -200,7 +203,7 @@ class FolderQuantizer {
     std::vector<TensorDeclaration> declarations;
     for (const Plan& plan : plans_) {
       if (plan.file != &file) continue;
-      for (TensorDeclaration& part : TensorQuantizer::Declare(plan.name, plan.entry, plan.format)) {
+      for (TensorDeclaration& part : plan.Declarations()) {
         file_of_[part.name] = name;
         declarations.push_back(std::move(part));
       }
@@ -209,7 +212,8 @@ class FolderQuantizer {
                                                       file.metadata().end());
     SafetensorsWriter writer((folder / name).string(), declarations, metadata);
     for (const Plan& plan : plans_)
-      if (plan.file == &file) quantizer_.Write(writer, file, plan.name, plan.entry, plan.format);
+      if (plan.file == &file)
+        quantizer_.Write(writer, &file.file(), plan.name, plan.entry, plan.format);
     writer.Finish();
   }
 

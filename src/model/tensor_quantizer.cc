@@ -31,11 +31,11 @@ const char* TorchName(DType dtype) {
 
 // The offset is known only after the header has been written, so its text is padded with spaces to
 // the longest that an f32 can have.
-size_t NestedStateBytes(const TensorEntry& entry) {
+size_t NestedStateBytes(DType dtype, const std::vector<int64_t>& shape) {
   constexpr float kZero = 0;
   constexpr size_t kLongest = std::string_view("-1.1754943508222875e-38").size();
   const size_t shortest = std::string_view("0.0").size();
-  return Nf4StateText(TorchName(entry.dtype), entry.shape, &kZero).size() - shortest + kLongest;
+  return Nf4StateText(TorchName(dtype), shape, &kZero).size() - shortest + kLongest;
 }
 
 template <typename T>
@@ -45,16 +45,18 @@ std::span<const std::byte> Bytes(const T& values) {
 
 // Asks for what lies in the file some way behind `piece`: tensors follow one another as they are
 // stored.
-void ReadAhead(const MappedFile& file, std::span<const std::byte> piece) {
-  const std::span<const std::byte> bytes = file.bytes();
+void ReadAhead(const MappedFile* file, std::span<const std::byte> piece) {
+  if (file == nullptr) return;
+  const std::span<const std::byte> bytes = file->bytes();
   const size_t offset = static_cast<size_t>(piece.data() - bytes.data()) + kReadAheadBytes;
   if (offset < bytes.size())
-    file.WillNeed(bytes.subspan(offset, std::min(piece.size(), bytes.size() - offset)));
+    file->WillNeed(bytes.subspan(offset, std::min(piece.size(), bytes.size() - offset)));
 }
 
-[[noreturn]] void FailNotFinite(const std::string& path, const std::string& name) {
-  throw Error(ErrorKind::kCorrupt,
-              path + ": tensor " + Quote(name) + ": expected finite values, found infinity or NaN");
+[[noreturn]] void FailNotFinite(const MappedFile* file, const std::string& name) {
+  throw Error(ErrorKind::kCorrupt, (file == nullptr ? "" : file->path() + ": ") + "tensor " +
+                                       Quote(name) +
+                                       ": expected finite values, found infinity or NaN");
 }
 
 }  // namespace
@@ -62,22 +64,19 @@ void ReadAhead(const MappedFile& file, std::span<const std::byte> piece) {
 TensorQuantizer::TensorQuantizer(ThreadPool& pool, std::function<void(uint64_t)> on_read)
     : pool_(pool), on_read_(std::move(on_read)), values_(static_cast<size_t>(pool.threads())) {}
 
-std::vector<TensorDeclaration> TensorQuantizer::Declare(const std::string& name,
-                                                        const TensorEntry& entry,
+std::vector<TensorDeclaration> TensorQuantizer::Declare(const TensorDeclaration& tensor,
                                                         StoredFormat format) {
-  if (format == StoredFormat::kAsIs) return {{name, entry.dtype, entry.shape}};
-  CHECK(entry.shape.size() == 2);
-  const int64_t count = entry.elements(), blocks = Nf4Blocks(count);
+  if (format == StoredFormat::kAsIs) return {tensor};
+  const auto& [name, dtype, shape] = tensor;
+  CHECK(shape.size() == 2);
+  const int64_t count = shape[0] * shape[1], blocks = Nf4Blocks(count);
   if (format == StoredFormat::kInt8Block64)
-    return {{name, DType::kI8, entry.shape},
-            {NameBeside(name, kInt8ScaleSuffix),
-             DType::kF16,
-             {entry.shape[0], ScaleBlocks(entry.shape[1])}}};
+    return {{name, DType::kI8, shape},
+            {NameBeside(name, kInt8ScaleSuffix), DType::kF16, {shape[0], ScaleBlocks(shape[1])}}};
   std::vector<TensorDeclaration> parts = {{name, DType::kU8, {(count + 1) / 2, 1}}};
-  auto state_bytes =
-      static_cast<int64_t>(Nf4StateText(TorchName(entry.dtype), entry.shape, nullptr).size());
+  auto state_bytes = static_cast<int64_t>(Nf4StateText(TorchName(dtype), shape, nullptr).size());
   if (format == StoredFormat::kNf4) {
-    state_bytes = static_cast<int64_t>(NestedStateBytes(entry));
+    state_bytes = static_cast<int64_t>(NestedStateBytes(dtype, shape));
     parts.push_back({name + ".absmax", DType::kU8, {blocks}});
     parts.push_back({name + ".nested_absmax", DType::kF32, {Nf4NestedBlocks(blocks)}});
     parts.push_back({name + ".nested_quant_map", DType::kF32, {256}});
@@ -89,7 +88,7 @@ std::vector<TensorDeclaration> TensorQuantizer::Declare(const std::string& name,
   return parts;
 }
 
-void TensorQuantizer::Write(SafetensorsWriter& writer, const SafetensorsFile& file,
+void TensorQuantizer::Write(SafetensorsWriter& writer, const MappedFile* file,
                             const std::string& name, const TensorEntry& entry,
                             StoredFormat format) {
   const Source source{file, name, entry};
@@ -108,9 +107,9 @@ void TensorQuantizer::WriteAsIs(SafetensorsWriter& writer, const Source& source)
   const std::span<const std::byte> data = source.entry.data;
   for (size_t first = 0; first < data.size(); first += kPieceBytes) {
     const auto piece = data.subspan(first, std::min<size_t>(kPieceBytes, data.size() - first));
-    ReadAhead(source.file.file(), piece);
+    ReadAhead(source.file, piece);
     writer.Append(source.name, piece);
-    source.file.file().DontNeed(piece);
+    if (source.file != nullptr) source.file->DontNeed(piece);
     on_read_(piece.size());
   }
 }
@@ -126,7 +125,7 @@ void TensorQuantizer::ForEachPiece(const Source& source, int64_t piece, int64_t 
   std::future<void> writing;
   for (int64_t first = 0, index = 0; first < total; first += piece, ++index) {
     const Piece part{static_cast<size_t>(index % 2), first, std::min(piece, total - first)};
-    ReadAhead(source.file.file(), bytes(first, part.count));
+    ReadAhead(source.file, bytes(first, part.count));
     pool_.ParallelFor((part.count + task_values - 1) / task_values, [&](int64_t n, int thread) {
       std::vector<float>& values = values_[static_cast<size_t>(thread)];
       values.resize(static_cast<size_t>(task_values));
@@ -138,7 +137,7 @@ void TensorQuantizer::ForEachPiece(const Source& source, int64_t piece, int64_t 
     if (writing.valid()) writing.get();
     writing = std::async(std::launch::async, [&, part] {
       write(part);
-      source.file.file().DontNeed(bytes(part.first, part.count));
+      if (source.file != nullptr) source.file->DontNeed(bytes(part.first, part.count));
     });
     on_read_(static_cast<uint64_t>(part.count * element));
   }
@@ -157,7 +156,7 @@ void TensorQuantizer::WriteInt8(SafetensorsWriter& writer, const Source& source)
       source, tasks * rows * in, rows * in,
       [&](const Piece& piece, int64_t from, std::span<const float> values) {
         if (!std::ranges::all_of(values, [](float v) { return std::isfinite(v); }))
-          FailNotFinite(source.file.path(), source.name);
+          FailNotFinite(source.file, source.name);
         const Int8Block64 packed =
             PackInt8Block64(values, static_cast<int64_t>(values.size()) / in, in);
         std::ranges::copy(packed.codes, codes[piece.slot].begin() + from);
@@ -183,7 +182,7 @@ void TensorQuantizer::WriteNf4(SafetensorsWriter& writer, const Source& source, 
       [&](const Piece& piece, int64_t from, std::span<const float> values) {
         if (!PackNf4(values, packed[piece.slot].data() + from / 2,
                      absmax.data() + (piece.first + from) / kNf4Block))
-          FailNotFinite(source.file.path(), name);
+          FailNotFinite(source.file, name);
       },
       [&](const Piece& piece) {
         const std::span<const uint8_t> whole(packed[piece.slot]);
@@ -196,7 +195,7 @@ void TensorQuantizer::WriteNf4(SafetensorsWriter& writer, const Source& source, 
     writer.Append(name + ".nested_absmax", Bytes(magnitudes.absmax));
     writer.Append(name + ".nested_quant_map", Bytes(Nf4NestedMap()));
     state = Nf4StateText(TorchName(source.entry.dtype), source.entry.shape, &magnitudes.offset);
-    state.resize(NestedStateBytes(source.entry), ' ');
+    state.resize(NestedStateBytes(source.entry.dtype, source.entry.shape), ' ');
   } else {
     writer.Append(name + ".absmax", Bytes(absmax));
     state = Nf4StateText(TorchName(source.entry.dtype), source.entry.shape, nullptr);

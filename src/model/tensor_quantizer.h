@@ -1,4 +1,5 @@
-// One tensor from a mapped file into a file that is being written, in another format.
+// One tensor, from a mapped file or from memory, into a file that is being written, in another
+// format.
 #ifndef BAGEL_MODEL_TENSOR_QUANTIZER_H_
 #define BAGEL_MODEL_TENSOR_QUANTIZER_H_
 
@@ -20,20 +21,20 @@ class TensorQuantizer {
   // `on_read` is told the bytes of every piece of input; what it throws ends the work.
   TensorQuantizer(ThreadPool& pool, std::function<void(uint64_t bytes)> on_read);
 
-  // The tensors that Write will append, in its order. `entry` must be an F32, F16 or BF16 matrix,
+  // The tensors that Write will append for `tensor`, in its order: an F32, F16 or BF16 matrix,
   // except for kAsIs.
-  static std::vector<TensorDeclaration> Declare(const std::string& name, const TensorEntry& entry,
+  static std::vector<TensorDeclaration> Declare(const TensorDeclaration& tensor,
                                                 StoredFormat format);
 
-  // Memory does not grow with the tensor, but for its magnitudes: 4 bytes for 64 values of NF4.
-  // Throws kCorrupt naming file and tensor for values that are not finite, and what the writer
-  // throws.
-  void Write(SafetensorsWriter& writer, const SafetensorsFile& file, const std::string& name,
+  // `entry` lies in `file`, or in memory where that is null. Memory does not grow with the tensor,
+  // but for its magnitudes: 4 bytes for 64 values of NF4. Throws kCorrupt naming file and tensor
+  // for values that are not finite, and what the writer throws.
+  void Write(SafetensorsWriter& writer, const MappedFile* file, const std::string& name,
              const TensorEntry& entry, StoredFormat format);
 
  private:
   struct Source {
-    const SafetensorsFile& file;
+    const MappedFile* file;
     const std::string& name;
     const TensorEntry& entry;
   };

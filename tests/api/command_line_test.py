@@ -1,4 +1,5 @@
 """The program's commands: output, exit codes, one-line errors."""
+import filecmp
 import json
 import os
 import re
@@ -333,6 +334,25 @@ class Inspect(unittest.TestCase):
             report = json.loads(run("inspect", "--model", folder, "--json").stdout)
         self.assertIn("vocab.json", report["missing"])
         self.assertIn("ema.safetensors", report["missing"])
+
+
+class Synth(unittest.TestCase):
+    def test_quantised_on_the_way_it_is_what_quantize_makes(self):
+        shape = os.path.abspath("tests/golden/model")
+        with tempfile.TemporaryDirectory() as folder:
+            paths = {name: os.path.join(folder, name) for name in ("plain", "then", "at-once")}
+            common = ("synth", "--shape", shape, "--tokenizer", shape, "--seed", "7")
+            for arguments in ((*common, "--out", paths["plain"]),
+                              ("quantize", "--model", paths["plain"], "--out", paths["then"]),
+                              (*common, "--quant", "nf4", "--out", paths["at-once"]),
+                              ("describe", "--model", paths["at-once"], "--prompt", "x",
+                               "--num-predict", "2")):
+                result = run(*arguments)
+                self.assertEqual(result.returncode, 0, result.stderr)
+            names = sorted(os.listdir(paths["then"]))
+            self.assertEqual(sorted(os.listdir(paths["at-once"])), names)
+            self.assertEqual(filecmp.cmpfiles(paths["then"], paths["at-once"], names, shallow=False),
+                             (names, [], []))
 
 
 class Compare(unittest.TestCase):
