@@ -1,12 +1,10 @@
 #include "model/weights.h"
 
-#include <cstdio>
-#include <span>
 #include <utility>
 
-#include "base/available_memory.h"
-#include "model/layer_stream.h"
 #include "model/stored_weight.h"
+#include "model/weight_loader.h"
+#include "model/weight_room.h"
 
 namespace bagel {
 namespace {
@@ -175,105 +173,6 @@ void VisitVae(Visitor& visitor, const BagelConfig& config, BagelWeights& weights
   visitor.Convolution(decoder.conv_out, "decoder.conv_out", 3, channels, 3);
 }
 
-// Finds tensors, checks them, and makes weights of them.
-class Loader {
- public:
-  // What is copied lies in `memory`.
-  Loader(const SafetensorsFolder& checkpoint, Ops& ops, WeightMemory& memory)
-      : checkpoint_(checkpoint), ops_(ops), memory_(memory), copies_nf4_(HasRoomForNf4()) {}
-
-  // From here on the layers' matrices, in the form in which the device wants them, stay in host
-  // memory that is added to `held`.
-  void HoldLayers(std::vector<void*>& held) { held_ = &held; }
-
-  void Matrix(Weight& weight, const std::string& name, int64_t out, int64_t in, bool has_bias) {
-    Table(weight, name + ".weight", out, in);
-    if (has_bias) Vector(weight.bias, name + ".bias", out);
-  }
-
-  void Table(Weight& weight, const std::string& name, int64_t out, int64_t in) {
-    const Weight host = FindWeight(checkpoint_, name, out, in);
-    const bool holds = held_ != nullptr && name.starts_with(kLayers);
-    WeightMemory passing(ops_);
-    weight = ops_.Place(host, name, holds ? passing : memory_);
-    if (holds && weight.data != host.data) Hold(weight);
-    const std::span<const std::byte> stored = checkpoint_.Get(name).data;
-    // A decode step reads 4-bit weights a third faster from the device's own memory (large pages)
-    // than from the mapped file.
-    if (weight.data == host.data && weight.format == WeightFormat::kNf4 && copies_nf4_)
-      weight.data = Copy(stored);
-    if (weight.data == host.data) return;
-    for (const SafetensorsFile& file : checkpoint_.files())
-      if (file.tensors().contains(name)) file.file().DontNeed(stored);
-  }
-
-  // Rows of token ids stay in the file: few of them are read.
-  void TokenTable(Weight& weight, const std::string& name, int64_t out, int64_t in) {
-    weight = FindWeight(checkpoint_, name, out, in);
-  }
-
-  void Vector(const float*& vector, const std::string& name, int64_t size) {
-    const Weight row{FloatFormat(checkpoint_, name, {size}), 1, size,
-                     checkpoint_.Get(name).data.data()};
-    std::vector<float> values(static_cast<size_t>(size));
-    UnpackRow(row, 0, values.data());
-    vector = Upload(values);
-  }
-
-  // [out, in, kernel, kernel] as stored becomes [out, kernel * kernel * in], channels innermost.
-  void Convolution(Weight& weight, const std::string& name, int64_t out, int64_t in,
-                   int64_t kernel) {
-    const int64_t taps = kernel * kernel;
-    const Weight stored = FindWeight(checkpoint_, name + ".weight", {out, in, kernel, kernel});
-    std::vector<float> row(static_cast<size_t>(taps * in)), values;
-    values.reserve(static_cast<size_t>(out * taps * in));
-    for (int64_t o = 0; o < out; ++o) {
-      UnpackRow(stored, o, row.data());
-      for (int64_t tap = 0; tap < taps; ++tap) {
-        for (int64_t i = 0; i < in; ++i) values.push_back(row[static_cast<size_t>(i * taps + tap)]);
-      }
-    }
-    weight = ops_.Place({WeightFormat::kF32, out, taps * in, values.data()}, name, memory_);
-    if (weight.data == values.data()) weight.data = Upload(values);
-    Vector(weight.bias, name + ".bias", out);
-  }
-
- private:
-  const void* Copy(std::span<const std::byte> bytes) {
-    void* copy = memory_.Take(bytes.size());
-    ops_.CopyToDevice(copy, bytes.data(), bytes.size());
-    return copy;
-  }
-
-  // Copies a weight from the device to host memory.
-  void Hold(Weight& weight) {
-    held_->push_back(nullptr);
-    held_->back() = ops_.AllocateHost(MovedBytes(weight));
-    weight = Moved(weight, held_->back(), [this](void* to, const void* from, size_t bytes) {
-      ops_.CopyToHost(to, from, bytes);
-    });
-  }
-
-  const float* Upload(std::span<const float> values) {
-    return static_cast<const float*>(Copy(std::as_bytes(values)));
-  }
-
-  // Copies must leave as much memory as they take.
-  bool HasRoomForNf4() const {
-    size_t bytes = 0;
-    for (const auto& [name, entry] : checkpoint_.tensors())
-      if (checkpoint_.Find(name + std::string(kNf4StateSuffix)) != nullptr)
-        bytes += entry.data.size();
-    return bytes <= AvailableMemory() / 2;
-  }
-
-  const SafetensorsFolder& checkpoint_;
-  Ops& ops_;
-  WeightMemory& memory_;
-  std::vector<void*>* held_ = nullptr;
-  bool copies_nf4_;
-};
-
 TensorRole RoleOf(const std::string& name, const std::vector<int64_t>& shape) {
   constexpr std::pair<const char*, TensorRole> kPrefixes[] = {
       {kLayers, TensorRole::kDecoder},
@@ -357,62 +256,6 @@ std::string FindDrawing(const SafetensorsFolder& checkpoint,
   return "";
 }
 
-// Throws kOutOfMemory unless `available` bytes are enough for `weights`, and for `work` beside
-// them.
-void CheckRoom(const std::string& who, size_t weights, size_t work, const std::string& where,
-               size_t available) {
-  if (weights <= available && work <= available - weights) return;
-  const auto gigabytes = [](size_t bytes) {
-    char text[32];
-    std::snprintf(text, sizeof(text), "%.1f GB", static_cast<double>(bytes) / 1e9);
-    return std::string(text);
-  };
-  std::string needs = who + " needs about " + gigabytes(weights) + " for its weights";
-  if (work > 0) needs += " and " + gigabytes(work) + " to work with";
-  throw Error(ErrorKind::kOutOfMemory,
-              needs + ", " + where + " has " + gigabytes(available) + " free");
-}
-
-// What a Loader will take of a GPU's memory, and of the host's for layers that are held there.
-struct LoadedBytes {
-  size_t device = 0;
-  size_t host = 0;
-};
-
-LoadedBytes CountBytes(const BagelConfig& config, const SafetensorsFolder& checkpoint,
-                       const std::optional<SafetensorsFolder>& autoencoder, DrawingHalf drawing) {
-  LoadedBytes bytes;
-  const auto bytes_of = [](const SafetensorsFolder& files, const TensorSpec& spec) {
-    if (spec.role == TensorRole::kEmbedding) return size_t{0};
-    if (spec.role == TensorRole::kVector)
-      return WeightMemory::Room(static_cast<size_t>(spec.shape[0]) * sizeof(float));
-    const Weight stored = FindWeight(files, spec.name, spec.shape);
-    // Kernels of convolutions are unpacked.
-    const Weight unpacked{WeightFormat::kF32, stored.out, stored.in, stored.data};
-    return PlacedBytes(spec.shape.size() == 4 ? unpacked : stored);
-  };
-  for (const TensorSpec& spec : ExpectedTensors(config)) {
-    if (spec.is_drawing && drawing == DrawingHalf::kOff) continue;
-    const bool is_held =
-        spec.is_drawing && spec.role == TensorRole::kDecoder && drawing == DrawingHalf::kOnDemand;
-    (is_held ? bytes.host : bytes.device) += bytes_of(checkpoint, spec);
-  }
-  if (drawing == DrawingHalf::kOff) return bytes;
-  for (const TensorSpec& spec : ExpectedAutoencoder(config))
-    bytes.device += bytes_of(*autoencoder, spec);
-  return bytes;
-}
-
-// Throws kOutOfMemory before anything is copied to a device that has too little memory for the
-// weights and, beside them, `work` bytes, or kept for it by such a host.
-void CheckRoom(const Ops& ops, const std::string& folder, const LoadedBytes& bytes, size_t layers,
-               size_t work) {
-  const size_t fetched = bytes.host * std::min(LayerStream::kLayersOnDevice, layers) / layers;
-  CheckRoom(folder, bytes.device + fetched, work, ops.Name(), ops.FreeBytes());
-  const size_t available = AvailableMemory();
-  if (available > 0) CheckRoom(folder + " on demand", bytes.host, 0, "the host", available);
-}
-
 }  // namespace
 
 LoadedWeights::LoadedWeights(const std::filesystem::path& folder, const BagelConfig& config,
@@ -424,18 +267,19 @@ LoadedWeights::LoadedWeights(const std::filesystem::path& folder, const BagelCon
                            : checkpoint_.folder() + " was loaded without its drawing half";
     if (!drawing_missing_.empty()) drawing = DrawingHalf::kOff;
     if (ops.FreeBytes() != SIZE_MAX) {
-      const LoadedBytes bytes = CountBytes(config, checkpoint_, autoencoder_, drawing);
+      const SafetensorsFolder* const autoencoder = autoencoder_ ? &*autoencoder_ : nullptr;
+      const LoadedBytes bytes = CountBytes(config, checkpoint_, autoencoder, drawing);
       CheckRoom(ops, checkpoint_.folder(), bytes, static_cast<size_t>(config.llm.layers),
                 work_bytes);
       memory_.Reserve(bytes.device);
     }
-    Loader loader(checkpoint_, ops, memory_);
+    WeightLoader loader(checkpoint_, ops, memory_);
     VisitUnderstanding(loader, config, weights_);
     if (drawing != DrawingHalf::kOff) {
-      if (drawing == DrawingHalf::kOnDemand) loader.HoldLayers(held_);
+      if (drawing == DrawingHalf::kOnDemand) loader.Hold(kLayers, held_);
       VisitDrawing(loader, config, weights_);
       weights_.gen_on_host = !held_.empty();
-      Loader vae_loader(*autoencoder_, ops, memory_);
+      WeightLoader vae_loader(*autoencoder_, ops, memory_);
       VisitVae(vae_loader, config, weights_);
     }
   } catch (...) {
