@@ -12,10 +12,12 @@
 #include <utility>
 
 #include "base/thread_pool.h"
+#include "engine/checkpoint_identity.h"
 #include "engine/devices.h"
 #include "engine/picture_session.h"
 #include "engine/scheduler.h"
 #include "engine/session.h"
+#include "engine/text_steps.h"
 #include "model/bagel.h"
 #include "model/weights.h"
 
@@ -39,32 +41,6 @@ int PreparationThreads(int threads) {
   return std::min(8, threads == 0 ? ThreadPool::DefaultThreads() : threads);
 }
 
-// 256 bits of FNV-1a with four seeds over names, sizes and times: an identity, not a proof.
-std::string Digest(const SafetensorsFolder& checkpoint) {
-  std::string text;
-  for (const SafetensorsFile& file : checkpoint.files()) {
-    const std::filesystem::path path = file.path();
-    const auto time = std::filesystem::last_write_time(path).time_since_epoch().count();
-    text += path.filename().string() + "\n" + std::to_string(std::filesystem::file_size(path)) +
-            "\n" + std::to_string(time) + "\n";
-  }
-  std::string digest;
-  for (uint64_t seed = 0; seed < 4; ++seed) {
-    uint64_t hash = 0xCBF29CE484222325u + seed;
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
-    char digits[17];
-    std::snprintf(digits, sizeof(digits), "%016llx", static_cast<unsigned long long>(hash));
-    digest += digits;
-  }
-  return digest;
-}
-
-int64_t ModifiedUnixNanoseconds(const std::filesystem::path& path) {
-  const auto time =
-      std::chrono::file_clock::to_sys(std::filesystem::last_write_time(path)).time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
-}
-
 class TextEngine final : public Engine {
  public:
   explicit TextEngine(const EngineOptions& options)
@@ -80,7 +56,8 @@ class TextEngine final : public Engine {
         pool_(*ops_, config_.llm, PoolPages()),
         model_(*ops_, config_, weights_.weights(), {protocol_.vision_start, protocol_.vision_end},
                LargestStep()),
-        preparation_pool_(PreparationThreads(options.threads)) {
+        preparation_pool_(PreparationThreads(options.threads)),
+        steps_(model_, pool_, tokenizer_.size(), preparation_pool_, preparation_mutex_) {
     if (tokenizer_.size() > config_.llm.vocabulary)
       throw Error(ErrorKind::kCorrupt, options.model.string() + ": the tokenizer has " +
                                            std::to_string(tokenizer_.size()) + " ids, the model " +
@@ -194,7 +171,7 @@ class TextEngine final : public Engine {
     info_.context_tokens = context_tokens_;
     info_.hidden_size = config_.llm.hidden;
     info_.modified_unix_ns = ModifiedUnixNanoseconds(weights_.checkpoint().files()[0].path());
-    info_.digest = Digest(weights_.checkpoint());
+    info_.digest = CheckpointDigest(weights_.checkpoint());
     if (weights_.drawing_missing().empty()) info_.picture = DrawnSize({}, config_);
     info_.load_ms = std::chrono::duration<double, std::milli>(Clock::now() - load_started_).count();
   }
@@ -271,7 +248,11 @@ class TextEngine final : public Engine {
     for (const size_t index : ChooseStep(phases, last_was_prefill))
       chosen.push_back(sessions[index].get());
     last_was_prefill = chosen[0]->phase() == Phase::kPrefill;
-    RunStep(chosen);
+    steps_.Run(chosen, [&] {
+      Beat();
+      return stopping_ || std::all_of(chosen.begin(), chosen.end(),
+                                      [](const Session* s) { return s->job().cancelled(); });
+    });
     std::erase_if(sessions, [](const auto& session) { return session->done(); });
   }
 
@@ -344,64 +325,6 @@ class TextEngine final : public Engine {
     }
   }
 
-  void RunStep(const std::vector<Session*>& chosen) {
-    const auto all_cancelled = [&] {
-      Beat();
-      return stopping_ || std::all_of(chosen.begin(), chosen.end(),
-                                      [](const Session* s) { return s->job().cancelled(); });
-    };
-    try {
-      std::vector<StepInput> inputs;
-      std::vector<size_t> wanting;  // sessions whose rows want logits
-      for (size_t i = 0; i < chosen.size(); ++i) {
-        chosen[i]->AddInputs(inputs);
-        if (inputs.back().wants_logits) wanting.push_back(i);
-      }
-      const std::span<const float> logits = model_.Run(inputs, pool_, "step", all_cancelled);
-      const std::vector<std::exception_ptr> errors = Choose(chosen, wanting, logits);
-      for (size_t i = 0; i < chosen.size(); ++i) AdvanceOne(*chosen[i], errors[i]);
-    } catch (const Error& error) {
-      // A cancelled step leaves the contexts as they were; the loop ends those requests.
-      if (error.kind() == ErrorKind::kCancelled) return;
-      for (Session* session : chosen) session->Fail(error);
-    } catch (const std::bad_alloc&) {
-      const Error error(ErrorKind::kOutOfMemory, "no memory for this step");
-      for (Session* session : chosen) session->Fail(error);
-    }
-  }
-
-  // The next tokens of the sessions `wanting` by their rows of `logits`, on several threads where
-  // those that prepare pictures are free. Returns an error for each that failed.
-  std::vector<std::exception_ptr> Choose(const std::vector<Session*>& chosen,
-                                         const std::vector<size_t>& wanting,
-                                         std::span<const float> logits) {
-    const auto vocabulary = static_cast<size_t>(config_.llm.vocabulary);
-    std::vector<std::exception_ptr> errors(chosen.size());
-    const std::unique_lock lock(preparation_mutex_, std::try_to_lock);
-    ParallelFor(lock ? &preparation_pool_ : nullptr, static_cast<int64_t>(wanting.size()),
-                [&](int64_t row) {
-                  const size_t i = wanting[static_cast<size_t>(row)];
-                  try {
-                    // Ids past the tokenizer's have no token: they are never chosen.
-                    chosen[i]->Choose(logits.subspan(
-                        static_cast<size_t>(row) * vocabulary,
-                        std::min(vocabulary, static_cast<size_t>(tokenizer_.size()))));
-                  } catch (...) {
-                    errors[i] = std::current_exception();
-                  }
-                });
-    return errors;
-  }
-
-  static void AdvanceOne(Session& session, const std::exception_ptr& chosen) {
-    try {
-      if (chosen) std::rethrow_exception(chosen);
-      session.Advance();
-    } catch (const Error& error) {
-      session.Fail(error);
-    }
-  }
-
   const EngineOptions options_;
   const Clock::time_point load_started_;
   const BagelConfig config_;
@@ -416,6 +339,7 @@ class TextEngine final : public Engine {
 
   std::mutex preparation_mutex_;
   ThreadPool preparation_pool_;
+  TextSteps steps_;
 
   std::mutex mutex_;
   std::condition_variable wake_;

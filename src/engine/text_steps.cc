@@ -1,0 +1,69 @@
+#include "engine/text_steps.h"
+
+#include <algorithm>
+#include <new>
+
+#include "base/error.h"
+
+namespace bagel {
+namespace {
+
+// `chosen` is what went wrong with the session's token.
+void Advance(Session& session, const std::exception_ptr& chosen) {
+  try {
+    if (chosen) std::rethrow_exception(chosen);
+    session.Advance();
+  } catch (const Error& error) {
+    session.Fail(error);
+  }
+}
+
+}  // namespace
+
+TextSteps::TextSteps(Bagel& model, KvPool& pool, int64_t tokens, ThreadPool& helpers,
+                     std::mutex& helpers_mutex)
+    : model_(model),
+      pool_(pool),
+      tokens_(static_cast<size_t>(tokens)),
+      helpers_(helpers),
+      helpers_mutex_(helpers_mutex) {}
+
+void TextSteps::Run(const std::vector<Session*>& chosen, const std::function<bool()>& stop) {
+  try {
+    std::vector<StepInput> inputs;
+    std::vector<size_t> wanting;  // sessions whose rows want logits
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      chosen[i]->AddInputs(inputs);
+      if (inputs.back().wants_logits) wanting.push_back(i);
+    }
+    const std::span<const float> logits = model_.Run(inputs, pool_, "step", stop);
+    const std::vector<std::exception_ptr> errors = Choose(chosen, wanting, logits);
+    for (size_t i = 0; i < chosen.size(); ++i) Advance(*chosen[i], errors[i]);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::kCancelled) return;
+    for (Session* session : chosen) session->Fail(error);
+  } catch (const std::bad_alloc&) {
+    const Error error(ErrorKind::kOutOfMemory, "no memory for this step");
+    for (Session* session : chosen) session->Fail(error);
+  }
+}
+
+std::vector<std::exception_ptr> TextSteps::Choose(const std::vector<Session*>& chosen,
+                                                  const std::vector<size_t>& wanting,
+                                                  std::span<const float> logits) {
+  const auto vocabulary = static_cast<size_t>(model_.config().llm.vocabulary);
+  std::vector<std::exception_ptr> errors(chosen.size());
+  const std::unique_lock lock(helpers_mutex_, std::try_to_lock);
+  ParallelFor(lock ? &helpers_ : nullptr, static_cast<int64_t>(wanting.size()), [&](int64_t row) {
+    const size_t i = wanting[static_cast<size_t>(row)];
+    try {
+      chosen[i]->Choose(
+          logits.subspan(static_cast<size_t>(row) * vocabulary, std::min(vocabulary, tokens_)));
+    } catch (...) {
+      errors[i] = std::current_exception();
+    }
+  });
+  return errors;
+}
+
+}  // namespace bagel
