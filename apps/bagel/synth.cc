@@ -81,12 +81,6 @@ DType ParseDType(const std::string& name) {
   return DType::kF32;
 }
 
-int64_t Elements(const TensorSpec& spec) {
-  int64_t count = 1;
-  for (const int64_t size : spec.shape) count *= size;
-  return count;
-}
-
 // One file of random tensors, each in the format that `policy` says. The same seed gives the same
 // values for every policy, and the file that quantising the one without would give.
 class SynthFile {
@@ -125,7 +119,7 @@ class SynthFile {
 
  private:
   uint64_t Bytes(const TensorSpec& spec) const {
-    return static_cast<uint64_t>(Elements(spec)) * DTypeSize(dtype_);
+    return static_cast<uint64_t>(spec.elements()) * DTypeSize(dtype_);
   }
 
   void Advance(uint64_t bytes) {

@@ -13,6 +13,7 @@
 
 #include "base/thread_pool.h"
 #include "engine/checkpoint_identity.h"
+#include "engine/deliver.h"
 #include "engine/devices.h"
 #include "engine/picture_session.h"
 #include "engine/scheduler.h"
@@ -203,9 +204,9 @@ class TextEngine final : public Engine {
     }
     const Error error(ErrorKind::kUnavailable, "the server is shutting down");
     for (const auto& session : sessions) session->Fail(error);
-    for (const QueuedRequest& queued : queue_) FailQueued(queued, error);
+    for (const QueuedRequest& queued : queue_) Deliver(error, queued.handler, *queued.job);
     if (picture_) picture_->Fail(error);
-    for (const QueuedPicture& queued : pictures_) FailQueued(queued, error);
+    for (const QueuedPicture& queued : pictures_) Deliver(error, queued.handler, *queued.job);
   }
 
   // The heartbeat, if it is due.
@@ -271,14 +272,15 @@ class TextEngine final : public Engine {
 
   // One picture at a time: its memory is the largest there is.
   void TakePictureIn(QueuedPicture queued) {
-    const QueuedPicture answer{{}, queued.handler, queued.job, {}};
+    const PictureHandler handler = queued.handler;
+    const std::shared_ptr<Job> job = queued.job;
     try {
       picture_ = std::make_unique<PictureSession>(std::move(queued), model_, *ops_, pool_,
                                                   tokenizer_, protocol_, context_tokens_);
     } catch (const Error& error) {
-      FailQueued(answer, error);
+      Deliver(error, handler, *job);
     } catch (const std::bad_alloc&) {
-      FailQueued(answer, Error(ErrorKind::kOutOfMemory, "no memory to prepare the picture"));
+      Deliver(Error(ErrorKind::kOutOfMemory, "no memory to prepare the picture"), handler, *job);
     }
   }
 
@@ -308,20 +310,10 @@ class TextEngine final : public Engine {
         sessions.push_back(std::make_unique<Session>(std::move(queued), tokenizer_, protocol_,
                                                      pool_, context_tokens_));
       } catch (const Error& error) {
-        FailQueued(QueuedRequest{{}, handler, job, {}}, error);
+        Deliver(error, handler, *job);
       } catch (const std::bad_alloc&) {
-        FailQueued(QueuedRequest{{}, handler, job, {}},
-                   Error(ErrorKind::kOutOfMemory, "no memory to prepare the request"));
+        Deliver(Error(ErrorKind::kOutOfMemory, "no memory to prepare the request"), handler, *job);
       }
-    }
-  }
-
-  template <typename Queued>
-  static void FailQueued(const Queued& queued, const Error& error) {
-    try {
-      queued.handler(error);
-    } catch (...) {
-      queued.job->Cancel();
     }
   }
 
@@ -350,6 +342,23 @@ class TextEngine final : public Engine {
   std::atomic<bool> stopping_{false};
   std::thread worker_;
 };
+
+// Waits for what `submit` brings about; `on_part` (may be empty) is told what comes before.
+template <class Result, class Event, class Submit, class Part>
+Result Await(const Submit& submit, const std::function<void(const Part&)>& on_part) {
+  auto promise = std::make_shared<std::promise<Result>>();
+  std::future<Result> future = promise->get_future();
+  submit([promise, on_part](Event event) {
+    if (const auto* part = std::get_if<Part>(&event)) {
+      if (on_part) on_part(*part);
+    } else if (auto* result = std::get_if<Result>(&event)) {
+      promise->set_value(std::move(*result));
+    } else {
+      promise->set_exception(std::make_exception_ptr(std::get<Error>(event)));
+    }
+  });
+  return future.get();
+}
 
 }  // namespace
 
@@ -382,34 +391,15 @@ std::unique_ptr<Engine> Engine::Load(const EngineOptions& options) {
 }
 
 TextResult Engine::Run(TextRequest request, const std::function<void(const TextPiece&)>& on_piece) {
-  auto promise = std::make_shared<std::promise<TextResult>>();
-  std::future<TextResult> future = promise->get_future();
-  Submit(std::move(request), [promise, on_piece](Event event) {
-    if (const auto* piece = std::get_if<TextPiece>(&event)) {
-      if (on_piece) on_piece(*piece);
-    } else if (auto* result = std::get_if<TextResult>(&event)) {
-      promise->set_value(std::move(*result));
-    } else {
-      promise->set_exception(std::make_exception_ptr(std::get<Error>(event)));
-    }
-  });
-  return future.get();
+  return Await<TextResult, Event>(
+      [&](EventHandler handler) { Submit(std::move(request), std::move(handler)); }, on_piece);
 }
 
 PictureResult Engine::Draw(PictureRequest request,
                            const std::function<void(const PictureProgress&)>& on_progress) {
-  auto promise = std::make_shared<std::promise<PictureResult>>();
-  std::future<PictureResult> future = promise->get_future();
-  SubmitPicture(std::move(request), [promise, on_progress](PictureEvent event) {
-    if (const auto* progress = std::get_if<PictureProgress>(&event)) {
-      if (on_progress) on_progress(*progress);
-    } else if (auto* result = std::get_if<PictureResult>(&event)) {
-      promise->set_value(std::move(*result));
-    } else {
-      promise->set_exception(std::make_exception_ptr(std::get<Error>(event)));
-    }
-  });
-  return future.get();
+  return Await<PictureResult, PictureEvent>(
+      [&](PictureHandler handler) { SubmitPicture(std::move(request), std::move(handler)); },
+      on_progress);
 }
 
 }  // namespace bagel

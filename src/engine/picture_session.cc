@@ -3,6 +3,8 @@
 #include <new>
 #include <utility>
 
+#include "engine/deliver.h"
+
 namespace bagel {
 namespace {
 
@@ -68,12 +70,6 @@ void PictureSession::Fail(const Error& error) {
   Send(error);
 }
 
-void PictureSession::Send(PictureEvent event) {
-  try {
-    handler_(std::move(event));
-  } catch (...) {
-    job_->Cancel();
-  }
-}
+void PictureSession::Send(PictureEvent event) { Deliver(std::move(event), handler_, *job_); }
 
 }  // namespace bagel

@@ -4,6 +4,8 @@
 #include <random>
 #include <utility>
 
+#include "engine/deliver.h"
+
 namespace bagel {
 namespace {
 
@@ -175,12 +177,6 @@ void Session::Fail(const Error& error) {
   Send(error);
 }
 
-void Session::Send(Event event) {
-  try {
-    handler_(std::move(event));
-  } catch (...) {
-    job_->Cancel();
-  }
-}
+void Session::Send(Event event) { Deliver(std::move(event), handler_, *job_); }
 
 }  // namespace bagel

@@ -33,12 +33,6 @@ constexpr std::string_view kIndexExtension = ".safetensors.index.json";
                                            std::generic_category().message(errno));
 }
 
-int64_t Elements(const TensorSpec& spec) {
-  int64_t count = 1;
-  for (const int64_t size : spec.shape) count *= size;
-  return count;
-}
-
 // A folder under a temporary name, removed unless it is committed.
 class NewFolder {
  public:
@@ -288,7 +282,7 @@ DeviceNeeds MeasureNeeds(const TensorMap& tensors, const BagelConfig& config) {
   for (const TensorSpec& spec : ExpectedTensors(config)) {
     if (spec.role == TensorRole::kEmbedding || !tensors.contains(spec.name)) continue;
     const int64_t bytes = spec.role == TensorRole::kVector
-                              ? Elements(spec) * static_cast<int64_t>(sizeof(float))
+                              ? spec.elements() * static_cast<int64_t>(sizeof(float))
                               : StoredBytes(tensors, spec.name);
     if (!spec.is_drawing) needs.understand += bytes;
     needs.draw += bytes;
@@ -302,8 +296,8 @@ DeviceNeeds PredictNeeds(const BagelConfig& config, const QuantizePolicy& policy
     if (spec.role == TensorRole::kEmbedding) continue;
     const int64_t bytes =
         spec.role == TensorRole::kVector
-            ? Elements(spec) * static_cast<int64_t>(sizeof(float))
-            : StoredBytes(policy.FormatOf(spec), Elements(spec), spec.shape.back(), element);
+            ? spec.elements() * static_cast<int64_t>(sizeof(float))
+            : StoredBytes(policy.FormatOf(spec), spec.elements(), spec.shape.back(), element);
     if (!spec.is_drawing) needs.understand += bytes;
     needs.draw += bytes;
   }

@@ -3,7 +3,9 @@
 #define BAGEL_MODEL_WEIGHTS_H_
 
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <vector>
@@ -145,6 +147,10 @@ struct TensorSpec {
   bool is_norm = false;     // near 1, not near 0
   bool is_drawing = false;  // of the half that draws
   TensorRole role = TensorRole::kVector;
+
+  int64_t elements() const {
+    return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+  }
 };
 
 // Every tensor of ema.safetensors for this configuration, both halves.
