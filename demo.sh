@@ -9,6 +9,7 @@ source tools/build.sh
 install_packages "${BUILD_PACKAGES[@]}" "${DEMO_PACKAGES[@]}"
 build release bagel
 
+echo "starting the server with the demo model, which knows drawn pictures only"
 log="$(mktemp)"
 build/release/apps/bagel/bagel serve --model demo/model --port 0 2>"$log" &
 server=$!
@@ -35,7 +36,7 @@ ask() {
 
 # describe FILE QUESTION
 describe() {
-  echo "$1"
+  echo "asking about $1: $2"
   base64 -w0 "$1" |
     ask "{prompt: \"$2\", images: [.], options: {temperature: 0.3, num_predict: 150}}" |
     jq -r '"  " + .response'
@@ -49,14 +50,16 @@ if curl -sS "http://127.0.0.1:$port/api/tags" |
   jq -e 'any(.models[].capabilities[]; . == "image")' >/dev/null; then
   mkdir -p build/demo
   prompt="Show me a happy person: long blond hair, green sweater, no glasses, in a garden"
-  echo "drawing: $prompt"
+  echo "drawing build/demo/drawn.png: $prompt"
   printf '%s' "$prompt" | ask '{prompt: ., steps: 50, options: {seed: 1}}' |
     jq -r .image | base64 -d >build/demo/drawn.png
   describe build/demo/drawn.png "Describe the person in detail."
   change="Change the sweater color to orange."
-  echo "changing it: $change"
+  echo "changing it, build/demo/changed.png: $change"
   base64 -w0 build/demo/drawn.png |
     ask "{prompt: \"$change\", images: [.], steps: 50, options: {seed: 1}}" |
     jq -r .image | base64 -d >build/demo/changed.png
   describe build/demo/changed.png "Describe the person in detail."
 fi
+echo "Done. Ask on your own: build/release/apps/bagel/bagel describe --image FILE"
+echo "or draw: build/release/apps/bagel/bagel generate --prompt \"A red apple\" -o apple.png"
