@@ -147,7 +147,7 @@ std::string OfRest(const CLI::App& app, const CLI::App& command,
 std::string UsageMessage(CLI::App& app, const CLI::ParseError& error) {
   const std::vector<CLI::App*> parsed = app.get_subcommands();
   CLI::App& command = parsed.empty() ? app : *parsed.back();
-  const std::string message = error.what();
+  std::string message = error.what();
   if (CLI::Option* option = FindOption(command, message)) return OfOption(*option, error);
   const std::vector<std::string> rest = command.remaining();
   if (!rest.empty() && (Is<CLI::ExtrasError>(error) || parsed.empty()))
