@@ -231,8 +231,8 @@ class Ops {
   // rope, angle position * theta^(-2i/head_dim) for the pair (i, i + head_dim/2). In place.
   void HeadNormRope(const Tensor& x, const float* weight, int64_t head_dim, float eps, float theta,
                     int64_t first_row);
-  // Stores the rows of the whole step in the cache, each at its place in its span's pages.
-  // k, v: [step rows, kv_heads * head_dim].
+  // Stores the rows of the whole step in the cache, each at its place in its span's pages,
+  // of which two spans of one context may share one. k, v: [step rows, kv_heads * head_dim].
   void KvAppend(const KvLayer& cache, const Tensor& k, const Tensor& v);
   // Scaled dot-product attention of the whole step over the cache, which already holds the step's
   // own rows. q, y: [step rows, heads * head_dim]; query head h reads kv head h / (heads /
