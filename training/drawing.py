@@ -2,8 +2,8 @@
 
 A picture's latents and the text before them meet in shared attention: each block of rows has rows of the
 understanding expert (texts, markers, what the vision encoder saw) and rows of the drawing expert (latents).
-Every later block sees all earlier ones, so that one pass over the layers computes context and velocity; the rows of
-one expert are computed together and cut into blocks for attention alone.
+Every later block sees all earlier ones; the rows of one expert are computed together and cut into blocks for attention
+alone. An input picture is a pass of its own, since several changes of it, and all steps of one, share it.
 """
 import json
 import math
@@ -112,7 +112,8 @@ def run_layers(und, drawing, rows, places, blocks, past=None, parts=(before, aft
     """All layers over the rows of both experts, (understanding [B, U, hidden] or None, drawing [B, G, hidden] or None)
     at rope positions of the same form, in blocks after the keys and values `past` of each layer.
 
-    Returns the drawing rows of the last block, and each layer's keys and values [B, kv_heads, m, size] with `past`.
+    Returns the drawing rows of the last block (None where it has none), and each layer's keys and values
+    [B, kv_heads, m, size] with `past`.
     """
     pre, post = parts
     attention = drawing.layers[0].self_attn
@@ -130,61 +131,73 @@ def run_layers(und, drawing, rows, places, blocks, past=None, parts=(before, aft
             q, k, v = (join([x.transpose(1, 2) for x in t], 1).transpose(1, 2) for t in zip(*(cut[e][j] for e in (0, 1) if block[e])))
             keys.append(k)
             values.append(v)
-            if i + 1 == count and j + 1 < len(blocks):
+            if i + 1 == count and (j + 1 < len(blocks) or not block.gen):
                 continue  # nothing after the last layer reads these rows
             out = attention.attend(q, join(keys, 2), join(values, 2), block.mask)
             for mine, part in zip(outs, out.split(block[:2], 1)):
                 mine.append(part)
         kept.append((join(keys, 2), join(values, 2)))
         if i + 1 == count:
-            rows = [None, None if rows[1] is None else rows[1][:, -blocks[-1].gen:].contiguous()]
+            if not blocks[-1].gen:
+                return None, kept
+            rows = [None, rows[1][:, -blocks[-1].gen:].contiguous()]
         rows = [None if x is None else post(experts[e], x, torch.cat(outs[e], 1)) for e, x in enumerate(rows)]
     return rows[1], kept
 
 
-def velocity(und, drawing, vocab, latents, t, grid, text=None, lengths=None, source=None, seen=None, parts=(before, after)):
+def marked(rows):
+    """Rows of the understanding expert that no weight made, as in later layers, so that one compiled form serves all."""
+    return rows.requires_grad_() if torch.is_grad_enabled() else rows
+
+
+def marks(und, vocab, count):
+    """The rows [count, 2, hidden] around a picture."""
+    begin = vocab.vision_start  # the end follows the start
+    return und.embed(begin + torch.arange(2, device=und.language_model.model.embed_tokens.weight.device)).expand(count, -1, -1)
+
+
+def look(und, drawing, vocab, grid, source, seen, parts=(before, after)):
+    """Each layer's keys and values of a context that begins with an input picture: `source` [S, n, 64], clean latents, and
+    `seen` [S, m, hidden], the vision encoder's rows."""
+    s, n, _ = source.shape
+    at = lambda place, size: torch.full((s, size), place, device=source.device)
+    ends = marks(und, vocab, s)
+    rows = marked(torch.cat([ends, ends, seen.to(ends.dtype)], 1)), drawing.embed(source, torch.zeros(s, device=source.device), grid)
+    places = torch.cat([at(0, 2), at(1, 2 + seen.shape[1])], 1), at(0, n)
+    return run_layers(und, drawing, rows, places, [Block(2, n), Block(2 + seen.shape[1], 0)], None, parts)[1]
+
+
+def velocity(und, drawing, vocab, latents, t, grid, text=None, lengths=None, looked=None, parts=(before, after)):
     """The velocity [B, n, 64] of noisy latents [B, n, 64] at times t [B].
 
-    text [B, L] token ids with the two marks, of which `lengths` [B] count (0 = no text); source [B, n, 64] and
-    seen [B, m, hidden]: an input picture as clean latents and as the vision encoder's rows. `parts`: `before` and
-    `after`, or faster forms of them.
+    text [B, L] token ids with the two marks, of which `lengths` [B] count (0 = no text); `looked`: what `look` gives for
+    S input pictures, each for B / S latents in a row. `parts`: `before` and `after`, or faster forms of them.
     """
     b, n, _ = latents.shape
-    device, kind = latents.device, und.language_model.model.embed_tokens.weight.dtype
-    at = lambda place, size: torch.full((b, size), place, device=device)
-    marks = und.embed(vocab.vision_start + torch.arange(2, device=device)).expand(b, -1, -1)  # the end follows the start
-    rows, places, blocks, past, known, base = ([], []), ([], []), [], None, 0, 0
-    if source is not None:
-        looked = torch.cat([marks, seen.to(kind)], 1)
-        rows[0].extend([marks, looked])
-        places[0].extend([at(0, 2), at(1, looked.shape[1])])
-        rows[1].append(drawing.embed(source, torch.zeros(b, device=device), grid))
-        places[1].append(at(0, n))
-        blocks = [Block(2, n), Block(looked.shape[1], 0)]
-        known, base = 2 + n + looked.shape[1], 2
-    place, mask = at(base, 1), None
+    device = latents.device
+    rows, places, blocks, past, known, base = [], [], [], None, 0, 0
+    if looked:
+        past = [tuple(x.repeat_interleave(b // len(x), 0) for x in kv) for kv in looked]
+        known, base = past[0][0].shape[2], 2
+    place, mask = torch.full((b, 1), base, device=device), None
     if text is not None:
         words = torch.arange(text.shape[1], device=device)
         seen_words = torch.cat([torch.ones(len(words), known, dtype=torch.bool, device=device), words[None] <= words[:, None]], 1)
         block = Block(len(words), 0, seen_words[None, None])
-        if source is None:
+        if not looked:
             with torch.no_grad():  # a text that begins the context depends on no weight that is trained
-                past = run_layers(und, drawing, (und.embed(text), None), (base + words.expand(b, -1), None), [block])[1]
+                past = run_layers(und, drawing, (und.embed(text), None), (words.expand(b, -1), None), [block])[1]
         else:
-            rows[0].append(und.embed(text))
-            places[0].append(base + words.expand(b, -1))
+            rows.append(und.embed(text))
+            places.append(base + words.expand(b, -1))
             blocks.append(block)
         place = place + lengths[:, None]
         ones = lambda size: torch.ones(b, size, dtype=torch.bool, device=device)
         # rows past a text's length are no part of it
         mask = torch.cat([ones(known), words[None] < lengths[:, None], ones(2 + n)], 1)[:, None, None]
-    rows[0].append(marks)
-    rows[1].append(drawing.embed(latents, t, grid))
-    places[0].append(place.expand(-1, 2))
-    places[1].append(place.expand(-1, n))
+    rows.append(marks(und, vocab, b))
+    places.append(place.expand(-1, 2))
     blocks.append(Block(2, n, mask))
-    marked = torch.cat(rows[0], 1)
-    if torch.is_grad_enabled():
-        marked.requires_grad_()  # as in later layers, so that one compiled form serves all
-    out, _ = run_layers(und, drawing, (marked, join(rows[1], 1)), tuple(torch.cat(p, 1) for p in places), blocks, past, parts)
+    out, _ = run_layers(und, drawing, (marked(torch.cat(rows, 1)), drawing.embed(latents, t, grid)),
+                        (torch.cat(places, 1), place.expand(-1, n)), blocks, past, parts)
     return drawing.llm2vae(drawing.norm(out))

@@ -2,7 +2,7 @@
 import torch
 
 from autoencoder import to_latents, to_pictures
-from drawing import velocity
+from drawing import look, velocity
 
 DRAW = {"text": 4.0, "image": 1.5, "interval": (0.4, 1.0), "shift": 3.0, "times": 50, "renorm": "global"}
 EDIT = {"text": 4.0, "image": 2.0, "interval": (0.0, 1.0), "shift": 3.0, "times": 50, "renorm": "text_channel"}
@@ -21,21 +21,22 @@ def renormed(guided, plain, dims):
 
 @torch.no_grad()
 def sample(und, drawing, vocab, noise, grid, text, lengths, source=None, seen=None, settings=None):
-    """noise [B, n, 64] -> latent tokens [B, n, 64]; text as for `velocity`, with an input picture or without."""
+    """noise [B, n, 64] -> latent tokens [B, n, 64]; text as for `velocity`, with an input picture as for `look` or without."""
     s = settings or (DRAW if source is None else EDIT)
     schedule, x = times(s["times"], s["shift"]), noise
+    looked = None if source is None else look(und, drawing, vocab, grid, source, seen)
     for now, then in zip(schedule[:-1].tolist(), schedule[1:].tolist()):
         t = torch.full((len(x),), now, device=x.device)
         ask = lambda *context: velocity(und, drawing, vocab, x, t, grid, *context).float()
-        v = full = ask(text, lengths, source, seen)
+        v = full = ask(text, lengths, looked)
         low, high = s["interval"]
         if low < now <= high and s["text"] > 1:
-            without = ask(None, None, source, seen)
+            without = ask(None, None, looked)
             v = without + s["text"] * (full - without)
             if s["renorm"] == "text_channel":
                 v = renormed(v, full, -1)
             if s["image"] > 1:
-                blind = full if source is None else ask(text, lengths)
+                blind = ask(text, lengths) if looked else full
                 v = blind + s["image"] * (v - blind)
             if s["renorm"] != "text_channel":
                 v = renormed(v, full, -1 if s["renorm"] == "channel" else (1, 2))

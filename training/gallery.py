@@ -9,7 +9,10 @@ from autoencoder import to_pixels, to_tokens
 from preprocess import PATCH, VIT, fit, positions
 from studio import FAMILY, FIELDS, SHAPES
 
-CHANGE_WEIGHT, FACE_WEIGHT, SMALL_WEIGHT, SHORT = 4.0, 3.0, 5.0, 24  # SHORT: tokens of a change's wording at most
+FACE_WEIGHT, BODY_WEIGHT, SMALL_WEIGHT = 3.0, 2.0, 5.0  # of latent tokens in the loss
+CHANGE_WEIGHT, KEPT_WEIGHT = 4.0, 3.0  # of those that a change changes; of those that another one would have changed, and what is small
+DIFFERENT, LARGE = 0.1, 0.4  # mean difference of latents from which on they count as changed; share of a picture from which on it is the room
+SHORT, EACH = 24, FAMILY - 1  # tokens of a change's wording at most; edits that share an input picture
 
 
 def upload(array, device):
@@ -69,15 +72,16 @@ class Gallery:
         return torch.randint(0, high, (size,), device=self.device)
 
     def weights(self, family, member):
-        """[B, n]: faces and whatever else is small count more."""
-        x, y, unit = self.face[family, member].unbind(1)
+        """[B, n]: faces, clothes and whatever is small count more."""
+        x, y, unit = (v[:, None, None] for v in self.face[family, member].unbind(1))
         rows, cols = self.grid
         cy = (torch.arange(rows, device=self.device) * 16 + 8)[:, None]
         cx = (torch.arange(cols, device=self.device) * 16 + 8)[None]
-        of = lambda v: v[:, None, None]
-        inside = ((cx - of(x)) / (of(unit) + 1e-6)) ** 2 + ((cy - of(y)) / (of(unit) + 1e-6)) ** 2 < 1.1
+        body = (unit > 0) & ((cx - x).abs() < 1.7 * unit) & (cy - y > 1.3 * unit)
+        face = ((cx - x) / (unit + 1e-6)) ** 2 + ((cy - y) / (unit + 1e-6)) ** 2 < 1.1
         small = self.focus[family, member, :rows * cols].float()
-        return torch.maximum(1 + (FACE_WEIGHT - 1) * inside.flatten(1).float(), 1 + (SMALL_WEIGHT - 1) * small)
+        large = torch.maximum(1 + (BODY_WEIGHT - 1) * body.float(), 1 + (FACE_WEIGHT - 1) * face.float())
+        return torch.maximum(large.flatten(1), 1 + (SMALL_WEIGHT - 1) * small)
 
     def draw_batch(self, size, blind=0.12):
         """Pictures with a prompt; a share of them with the wording of a change that leads to them, but no input picture."""
@@ -100,8 +104,23 @@ class Gallery:
         return family, way, j, k, torch.where(way == 0, 0, j + 1), torch.where(way == 0, j + 1, 0)
 
     def edit_batch(self, size):
-        family, way, j, k, before, after = self.change(size)
-        source, target = self.latents[family * FAMILY + before].float(), self.latents[family * FAMILY + after].float()
-        changed = ((source - target).abs().mean(-1) > 0.1).float()
-        weight = self.weights(family, after) * (1 + (CHANGE_WEIGHT - 1) * changed)
-        return target, self.order[family, way, j, k, :SHORT].long(), self.order_length[family, way, j, k].long(), weight, source, self.seen[family * FAMILY + before].float()
+        """EACH edits of each of `size` input pictures: the three changes of a family's first picture, or one that leads back
+        to it, each time with another noise and often in other words."""
+        family, way, j, _, before, _ = self.change(size)
+        way = way * (self.some(2, size))  # half as many lead back
+        before = before * way
+        j = torch.where((way == 0)[:, None], torch.arange(EACH, device=self.device), j[:, None])
+        k = self.some(FIELDS["order"][1][2], size * EACH).view(size, EACH)
+        j = torch.where(self.order_length[family[:, None], way[:, None], j, k] > 0, j, 0)
+        after = torch.where(way[:, None] == 0, j + 1, 0)
+        members = self.latents[family[:, None] * FAMILY + torch.arange(FAMILY, device=self.device)].float()  # [B, FAMILY, n, 64]
+        row = torch.arange(size, device=self.device)[:, None]
+        source, target = members[row[:, 0], before], members[row, after].flatten(0, 1)
+        changes = (members - source[:, None]).abs().mean(-1) > DIFFERENT
+        asked = changes[row, after].flatten(0, 1)
+        local = (changes & (changes.float().mean(-1, keepdim=True) < LARGE)).any(1).repeat_interleave(EACH, 0)
+        family, way, j, k, after = family.repeat_interleave(EACH), way.repeat_interleave(EACH), j.flatten(), k.flatten(), after.flatten()
+        small = self.focus[family, after, :asked.shape[1]] > 0
+        weight = self.weights(family, after) * torch.where(asked, CHANGE_WEIGHT, torch.where(local | small, KEPT_WEIGHT, 1.0))
+        place = family[::EACH] * FAMILY + before
+        return target, self.order[family, way, j, k, :SHORT].long(), self.order_length[family, way, j, k].long(), weight, source, self.seen[place].float()

@@ -36,17 +36,18 @@ EDIT["clothes"] = ["Change the {o} to {ac} {g}.", "Replace the {o} with {ac} {g}
 EDIT["hat"] = ["Add {ah}.", "Put {ah} on the person.", "Give the person {ah}.", "Let the person wear {ah}.", "Put {ah} on the head.", "Add {ah} to the person.", "The person should wear {ah}.",
     "Please add {ah}.", "I want {ah} on the head.", "With {ah}, please."]
 EDIT["no hat"] = ["Remove the hat.", "Take off the hat.", "Remove the {t}.", "Take off the {t}.", "Take the {t} away.", "No hat.", "Without the {t}, please.", "The person should wear no hat.", "Delete the hat.", "Get rid of the hat."]
-EDIT["hat colour"] = ["Make the {t} {c}.", "Change the colour of the {t} to {c}.", "Make the hat {c}.", "Turn the {t} {c}.", "Change the hat to {c}.", "The {t} should be {c}."]
+EDIT["hat colour"] = ["Make the {t} {c}.", "Change the colour of the {t} to {c}.", "Make the hat {c}.", "Turn the {t} {c}.", "Change the hat to {c}.", "The {t} should be {c}.", "I want {ac} {t} instead."]
 EDIT["glasses"] = ["Add glasses.", "Put glasses on the person.", "Give the person glasses.", "Let the person wear glasses.", "Add a pair of glasses.", "The person should wear glasses.", "Please add glasses.",
     "Put on glasses.", "Make the person wear glasses.", "With glasses, please.", "Add glasses to the face.", "Now with glasses."]
 EDIT["no glasses"] = ["Remove the glasses.", "Take off the glasses.", "Take the glasses away.", "No glasses.", "Without glasses, please.", "The person should not wear glasses.", "Delete the glasses.",
-    "Please remove the glasses.", "Get rid of the glasses.", "Remove the glasses from the face."]
+    "Please remove the glasses.", "Get rid of the glasses.", "Remove the glasses from the face.", "Take away the glasses.", "Glasses off, please."]
 EDIT["mood"] = ["Make the person {m}.", "Make the person look {m}.", "Change the mood to {m}.", "Change the expression to {m}.", "Let the person look {m}.", "Make the face {m}.", "Turn this into {am} face.",
     "The person should look {m}.", "Make them {m}.", "Change the face to {m}.", "Give the person {am} expression.", "I want the person to be {m}.", "Now {m}, please.", "Change the emotion to {m}.", "Make them look {m}."]
 EDIT["room"] = ["Change the background to {r}.", "Put the person in {r}.", "Replace the background with {r}.", "Move the person to {r}.", "Make the background {r}.", "Set the scene in {r}.", "Change the place to {r}.",
     "The background should be {r}.", "Swap the background for {r}.", "Show the person in {r}.", "Now in {r}, please.", "Place the person in {r}."]
 EDIT["night"] = ["Make it night.", "Change day to night.", "Turn the day into night.", "Show it at night.", "Make it dark outside.", "Change the time to night.", "It should be night.", "Night, please.",
-    "Turn day into night.", "Change the scene from day to night.", "Make this a night scene.", "Day to night."]
+    "Turn day into night.", "Change the scene from day to night.", "Make this a night scene.", "Day to night.", "Night.", "At night, please.", "Now at night.",
+    "A night scene, please.", "Please make it night.", "Dark outside, please."]
 EDIT["thing"] = ["Make the {x} {c}.", "Change the colour of the {x} to {c}.", "Change the {x} to {c}.", "Turn the {x} {c}.", "Paint the {x} {c}.", "The {x} should be {c}.", "Give me {ac} {x}.", "Replace the {x} with {ac} {x}."]
 EDIT["table room"] = ["Change the background to {r}.", "Put the table in {r}.", "Replace the background with {r}.", "Make the background {r}.", "Set the scene in {r}.", "Move the table to {r}.", "The background should be {r}."]
 PLACE = {"study": ["a study", "a Victorian study", "the study", "a study with a fireplace"], "kitchen": ["a kitchen", "the kitchen", "a kitchen with a stove"],
@@ -135,25 +136,38 @@ def other(options, now, rnd):
     return rnd.choice([o for o in options if o != now])
 
 
-def change(scene, rnd):
-    """A scene with one attribute changed: (kind of change, new scene, words for the wording)."""
+# How often a person changes in which way, in the evaluation and in training; there more of what is hard and rare.
+CHANGES = {"hair": 1, "hair length": 0.3, "clothes colour": 1, "clothes": 0.4, "hat": 1, "no hat": 1.4, "hat colour": 0.7, "glasses": 1.6, "mood": 2, "room": 1.6}
+CHANGES_SEEN = {**CHANGES, "clothes": 0.6, "hat": 1.6, "hat colour": 2, "glasses": 2.2, "mood": 2.4, "room": 1.3, "night": 0.8}
+ATTRIBUTE = {"no glasses": "glasses", "night": "room", "table room": "room"}  # that a kind of change changes, where it is called otherwise
+
+
+def possible(kind, scene, done):
+    if ATTRIBUTE.get(kind, kind) in done or kind == "night" and scene["room"] == "night window":
+        return False
+    return not scene["hat"] if kind == "hat" else bool(scene["hat"]) if kind in ("no hat", "hat colour") else True
+
+
+def recolourable(scene):
+    """The things on a table whose colour can be changed without doubt which one is meant."""
+    names = [t["name"] for t in scene["things"]]
+    return [t for t in scene["things"] if t["colour"] and names.count(t["name"]) == 1]
+
+
+def change(scene, rnd, shares=CHANGES, done=()):
+    """A scene with one attribute changed, none of `done`: (kind of change, new scene, words for the wording)."""
     s, words = copy.deepcopy(scene), {}
     if s["kind"] == "security":
         s["time"] = "night"
         return "night", s, words
     if s["kind"] == "still":
-        if rnd.random() < 0.3:
-            s["room"] = other(ROOMS, s["room"], rnd)
-            return "table room", s, {"r": rnd.choice(PLACE[s["room"]])}
-        names = [t["name"] for t in s["things"]]
-        thing = rnd.choice([t for t in s["things"] if t["colour"] and names.count(t["name"]) == 1] or [None])
-        if thing is None:  # nothing whose colour could be changed without doubt
+        thing = None if rnd.random() < 0.3 else rnd.choice([t for t in recolourable(s) if t["name"] not in done] or [None])
+        if thing is None:
             s["room"] = other(ROOMS, s["room"], rnd)
             return "table room", s, {"r": rnd.choice(PLACE[s["room"]])}
         thing["colour"] = other(THINGS[thing["name"]], thing["colour"], rnd)
         return "thing", s, {"x": thing["name"], "c": thing["colour"], "ac": a(thing["colour"])}
-    kinds = {"hair": 1, "hair length": 0.3, "clothes colour": 1, "clothes": 0.4, "hat": 1 if not s["hat"] else 0, "no hat": 1.4 if s["hat"] else 0,
-             "hat colour": 0.7 if s["hat"] else 0, "glasses": 1.6, "mood": 2, "room": 1.6}
+    kinds = {kind: share for kind, share in shares.items() if possible(kind, s, done)}
     kind = rnd.choices(list(kinds), list(kinds.values()))[0]
     if kind == "hair":
         s["hair"]["colour"] = words["c"] = other(HAIR_COLOURS, s["hair"]["colour"], rnd)
@@ -174,13 +188,15 @@ def change(scene, rnd):
         words["t"], s["hat"] = s["hat"]["type"], None
     elif kind == "hat colour":
         s["hat"]["colour"] = words["c"] = other(COLOURS, s["hat"]["colour"], rnd)
-        words["t"] = s["hat"]["type"]
+        words.update(t=s["hat"]["type"], ac=a(words["c"]))
     elif kind == "glasses":
         s["glasses"] = not s["glasses"]
         kind = "glasses" if s["glasses"] else "no glasses"
     elif kind == "mood":
         s["mood"] = words["m"] = other(MOODS, s["mood"], rnd)
         words["am"] = a(s["mood"])
+    elif kind == "night":
+        s["room"] = "night window"
     else:
         s["room"] = other(ROOMS, s["room"], rnd)
         words["r"] = rnd.choice(PLACE[s["room"]])
@@ -188,10 +204,10 @@ def change(scene, rnd):
     return kind, s, words
 
 
-def change_seen(scene, rnd, unseen=False):
+def change_seen(scene, rnd, unseen=False, done=()):
     """`change`, whose result is held out only where `unseen` allows it."""
     while True:
-        kind, new, words = change(scene, rnd)
+        kind, new, words = change(scene, rnd, CHANGES if unseen else CHANGES_SEEN, done)
         if unseen or not held_out(new):
             return kind, new, words
 

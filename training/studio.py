@@ -19,7 +19,8 @@ from tokenizer import Vocabulary
 
 SHAPES = {"square": (256, 256), "wide": (384, 224)}  # width, height
 FAMILY, PROMPTS, WORDS, TEXT = 4, 3, 2, 48
-PEOPLE, PEOPLE_SEEN = {"square": 0.8, "wide": 0.5}, {"square": 0.52, "wide": 0.25}  # in training more of what is harder
+PEOPLE, PEOPLE_SEEN = {"square": 0.8, "wide": 0.5}, {"square": 0.4, "wide": 0.35}  # in training more of what is harder
+MORE_HATS, FEWER_ALIKE = 0.2, 0.6  # in training: of the bare heads; of the tables where not two things can change their colours
 CELL = 16  # pixels a side of a latent token
 
 
@@ -30,12 +31,16 @@ def base_scene(rnd, shape, unseen=False):
             scene = world.sample(rnd, unseen, kind="person" if rnd.random() < people else "still")
         else:
             scene = world.sample(rnd, unseen, kind="person" if rnd.random() < people else "security")
+        if scene["kind"] == "person" and not unseen and not scene["hat"] and rnd.random() < MORE_HATS:
+            scene["hat"] = {"type": rnd.choice(world.HATS), "colour": rnd.choice(world.COLOURS)}
         if scene["kind"] == "person" and shape == "square":
             scene.update(frame="square", things=[], posture=scene["posture"] if scene["posture"] == "head tilted" else "upright")
         elif scene["kind"] == "person":
             scene["frame"] = "wide"
         elif scene["kind"] == "still":
             if len(scene["things"]) > 3 or any(t["place"] == "wall" for t in scene["things"]):
+                continue
+            if not unseen and len(orders.recolourable(scene)) < 2 and rnd.random() < FEWER_ALIKE:
                 continue
             scene.update(frame="square", near=True)  # things and subjects several latent tokens wide
         else:
@@ -59,14 +64,15 @@ def family(rnd, shape, unseen=False, changes=FAMILY - 1):
             base["time"] = "day"
             if world.held_out(base) != unseen or not unseen and world.held_out(dict(base, time="night")):
                 continue
-        there, back, all_scenes = [], [], [base]
+        there, back, all_scenes, done = [], [], [base], set()
         for i in range(changes):
             if base["kind"] == "security" and i > 0:  # there is but one change to it
                 there.append(None)
                 back.append(None)
                 all_scenes.append(others(base, rnd))
                 continue
-            kind, new, words = orders.change_seen(base, rnd, unseen)
+            kind, new, words = orders.change_seen(base, rnd, unseen, done)
+            done.add(words["x"] if kind == "thing" else orders.ATTRIBUTE.get(kind, kind))
             there.append((kind, words))
             back.append(way_back(base, new, kind, rnd))
             all_scenes.append(new)

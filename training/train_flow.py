@@ -5,39 +5,42 @@
 import argparse
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import export
 from autoencoder import Autoencoder
 from course import Course, arguments, show
-from drawing import GEN_INTERMEDIATE, Drawing, after, before, checkpoint_name, velocity
+from drawing import GEN_INTERMEDIATE, Drawing, after, before, checkpoint_name, look, velocity
 from gallery import Gallery
-from half import Half, Passes, attention_kernels
+from half import Half, Passes
 from model import load_folder
 from muon import Muon
 from pipeline import cores
-from studio import SHAPES, TEXT, Drawers
+from studio import SHAPES, Drawers
 from tokenizer import Vocabulary
 
-PARTS = {"draw": 0.65, "edit": 0.35}  # of the loss
+PARTS = ("draw", "edit")  # of a step
+
+KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
-def moments(size, device):
+def moments(size, device, shift):
     """Times in 0..1: a logit-normal, shifted towards noise, and one in five uniform."""
     t = torch.sigmoid(torch.randn(size, device=device))
-    t = 2.0 * t / (1 + t)
+    t = shift * t / (1 + (shift - 1) * t)
     return torch.where(torch.rand(size, device=device) < 0.2, torch.rand(size, device=device), t)
 
 
-def loss_of(und, model, vocab, batch, grid, parts, dropped=0.1):
+def loss_of(und, model, vocab, batch, grid, shift, parts, dropped=0.1):
     """Weighted squared error of the velocity; `dropped` of the texts are left out, for guidance."""
     target, text, lengths, weight, source, seen = batch
     lengths = torch.where(torch.rand(len(lengths), device=target.device) < dropped, 0, lengths)
     noise = torch.randn_like(target)
-    t = moments(len(target), target.device)
+    t = moments(len(target), target.device, shift)
     mixed = (1 - t[:, None, None]) * target + t[:, None, None] * noise
-    v = velocity(und, model, vocab, mixed, t, grid, text, lengths, source, seen, parts)
+    past = None if source is None else look(und, model, vocab, grid, source, seen, parts)
+    v = velocity(und, model, vocab, mixed, t, grid, text, lengths, past, parts)
     error = ((v.float() - (noise - target)) ** 2).mean(-1)
     return (error * weight).sum() / weight.sum()
 
@@ -45,40 +48,35 @@ def loss_of(und, model, vocab, batch, grid, parts, dropped=0.1):
 class Gradients:
     """The passes of a step: pictures with a prompt and edits, of one shape."""
 
-    def __init__(self, und, half, vocab, device, draw, edit):
-        self.und, self.half, self.vocab, self.sizes = und, half, vocab, {"draw": draw, "edit": edit}
+    def __init__(self, und, half, vocab, device, args):
+        self.und, self.half, self.vocab, self.even = und, half, vocab, args.even
+        self.sizes, self.shares = {"draw": args.draw, "edit": args.edit}, {"draw": args.share, "edit": 1 - args.share}
+        # of times towards noise, where it is decided what becomes of each part of a picture
+        self.shifts = {"draw": args.shift, "edit": 4.0}
         self.parts = (before, after)
-        if device.type == "cuda":
+        if device.type == "cuda" and not args.eager:
             self.parts = tuple(torch.compile(part, dynamic=True) for part in self.parts)
-        attention, (w, h) = half.work.layers[0].self_attn, SHAPES["square"]
-        rows = 2 + w * h // 256
-        self.kernels = attention_kernels(device, (draw, attention.kv_heads, rows * attention.heads // attention.kv_heads, TEXT + rows, attention.size))
         self.passes = {}
 
-    def make(self, batch, grid, part):
+    def make(self, batch, grid, name):
         def run(b):
-            loss = loss_of(self.und, self.half.work, self.vocab, b, grid, self.parts)
-            return loss * part, loss
+            loss = loss_of(self.und, self.half.work, self.vocab, b, grid, self.shifts[name], self.parts)
+            return loss * self.shares[name], loss
 
-        try:
-            with sdpa_kernel(self.kernels, set_priority=True):
-                made = Passes(run, batch)
-        except RuntimeError:
-            if self.kernels[0] != SDPBackend.CUDNN_ATTENTION:
-                raise
-            print("cuDNN's attention failed; without it", flush=True)
-            self.kernels = self.kernels[1:]
-            return self.make(batch, grid, part)
+        with sdpa_kernel(KERNELS, set_priority=True):
+            made = Passes(run, batch)
         self.half.clear()
         return made
 
     def __call__(self, gallery, shape, share):
         """One step's gradients, added up in `half`; returns its losses."""
         losses = []
-        for name, part in PARTS.items():
+        for name in PARTS:
             batch = getattr(gallery, name + "_batch")(max(1, int(self.sizes[name] * share)))
+            if self.even and name == "draw":
+                batch[3].fill_(1)
             if (name, shape) not in self.passes:
-                self.passes[name, shape] = self.make(batch, gallery.grid, part)
+                self.passes[name, shape] = self.make(batch, gallery.grid, name)
             losses.append(self.passes[name, shape](batch))
         return torch.stack(losses)
 
@@ -92,8 +90,8 @@ def load(args, device):
     autoencoder.to(device, torch.bfloat16 if device.type == "cuda" else torch.float32).to(memory_format=torch.channels_last).eval().requires_grad_(False)
     model = Drawing(und.config["llm"], own["max_latent_size"], args.intermediate).initialise(und)
     if args.init:
-        start = load_file(args.init)
-        model.load_state_dict({k: start[checkpoint_name(k)].float() for k in model.state_dict()})
+        start = export.read_weights(args.init)
+        model.load_state_dict({k: start[checkpoint_name(k)] for k in model.state_dict()})
     return und.to(device), autoencoder, model.to(device)
 
 
@@ -110,7 +108,11 @@ def main():
     parser.add_argument("--export", default="demo/model")
     parser.add_argument("--workers", type=int, default=max(1, cores() - 1))
     parser.add_argument("--draw", type=int, default=224, help="pictures with a prompt in a step")
-    parser.add_argument("--edit", type=int, default=32, help="edits in a step")
+    parser.add_argument("--edit", type=int, default=24, help="input pictures in a step, each with three edits")
+    parser.add_argument("--share", type=float, default=0.6, help="of the pictures with a prompt in the loss")
+    parser.add_argument("--shift", type=float, default=2.0, help="of their times towards noise")
+    parser.add_argument("--even", action="store_true", help="all parts of those pictures count alike, which favours fine detail")
+    parser.add_argument("--eager", action="store_true", help="compile nothing, for trainings of less than two minutes")
     parser.add_argument("--families", type=int, default=12000, help="families of each shape kept on the device")
     parser.add_argument("--first", type=int, default=64, help="families of each shape to begin with")
     parser.add_argument("--intermediate", type=int, default=GEN_INTERMEDIATE)
@@ -140,7 +142,7 @@ def main():
     half.refresh()
     while min(g.count for g in galleries.values()) < args.first:
         take(True)
-    gradients = Gradients(reader, half, vocab, device, args.draw, args.edit)
+    gradients = Gradients(reader, half, vocab, device, args)
     while course.running():
         fewest = min(g.count for g in galleries.values())
         if course.step % (2 if fewest < 500 else 4 if fewest < 3000 else 8) == 0:
