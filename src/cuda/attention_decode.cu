@@ -395,25 +395,19 @@ bool DecodeTakes(const Tensor& q, const Tensor& k, const Tensor& v, const KvLaye
          k.dtype == v.dtype && q.cols / kHead / cache.kv_heads < kWarps;
 }
 
-void AttendDecode(CudaContext& context, DeviceBuffer& counters, const Tensor& y,
-                  const KvLayer& cache, const Tensor& q, const Tensor& k, const Tensor& v,
-                  const HeadNorms& norms, float eps, const float* frequencies,
-                  const StepTables& tables) {
+void AttendDecode(CudaContext& context, const Tensor& y, const KvLayer& cache, const Tensor& q,
+                  const Tensor& k, const Tensor& v, const HeadNorms& norms, float eps,
+                  const float* frequencies, const StepTables& tables) {
   const int64_t heads = q.cols / kHead, rows = tables.span_count;
   const int64_t splits =
       std::clamp<int64_t>(context.multiprocessors() / (cache.kv_heads * rows), 1, kMaxSplits);
   const int64_t count = rows * heads * splits;
-  const size_t counter_bytes = static_cast<size_t>(tables.rows * cache.kv_heads) * sizeof(int);
-  if (counters.bytes() < counter_bytes) {
-    void* zeros = counters.Reserve(counter_bytes);
-    CUDA_CHECK(cudaMemsetAsync(zeros, 0, counters.bytes(), context.stream()));
-  }
   auto* memory = static_cast<float*>(
       context.Scratch(static_cast<size_t>(count * (kHead + 2)) * sizeof(float)));
   const Partials partials{memory + count * kHead,
                           memory + count * (kHead + 1),
                           memory,
-                          static_cast<int*>(counters.Reserve(0)),
+                          context.Counters(tables.rows * cache.kv_heads),
                           static_cast<int>(heads),
                           static_cast<int>(splits)};
   const float scale = 1.4426950408889634f / std::sqrt(static_cast<float>(kHead));  // log2(e)

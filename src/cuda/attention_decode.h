@@ -15,11 +15,9 @@ bool DecodeTakes(const Tensor& q, const Tensor& k, const Tensor& v, const KvLaye
 
 // See Ops::NormRopeAttention, for one part that is the whole step; `frequencies` [head_dim / 2] on
 // the device; q, k, v and y f16 or f32. The launches do not depend on the contexts' lengths.
-// `counters` is this function's own, kept from call to call.
-void AttendDecode(CudaContext& context, DeviceBuffer& counters, const Tensor& y,
-                  const KvLayer& cache, const Tensor& q, const Tensor& k, const Tensor& v,
-                  const HeadNorms& norms, float eps, const float* frequencies,
-                  const StepTables& tables);
+void AttendDecode(CudaContext& context, const Tensor& y, const KvLayer& cache, const Tensor& q,
+                  const Tensor& k, const Tensor& v, const HeadNorms& norms, float eps,
+                  const float* frequencies, const StepTables& tables);
 
 }  // namespace bagel
 

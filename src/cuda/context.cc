@@ -82,9 +82,19 @@ std::string CudaContext::Name() const {
   return device_name_ + ", sm_" + std::to_string(capability_);
 }
 
-void* CudaContext::Scratch(size_t bytes) {
-  CHECK(!recording_ || bytes <= scratch_.bytes());
-  return scratch_.Reserve(bytes);
+void* CudaContext::Reserve(DeviceBuffer& buffer, size_t bytes) {
+  CHECK(!recording_ || bytes <= buffer.bytes());
+  const void* before = buffer.data();
+  void* memory = buffer.Reserve(bytes);
+  if (memory != before) ++moves_;
+  return memory;
+}
+
+int* CudaContext::Counters(int64_t count) {
+  const size_t before = counters_.bytes();
+  void* zeros = Reserve(counters_, static_cast<size_t>(count) * sizeof(int));
+  if (counters_.bytes() > before) CUDA_CHECK(cudaMemsetAsync(zeros, 0, counters_.bytes(), stream_));
+  return static_cast<int*>(zeros);
 }
 
 void CudaContext::Wait() const { CUDA_CHECK(cudaStreamSynchronize(stream_)); }

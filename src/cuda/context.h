@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "cuda/device_buffer.h"
@@ -41,23 +42,30 @@ class CudaContext {
 
   // Memory for the op that runs now: the next call, whoever makes it, may hand out the same again.
   // Throws kOutOfMemory. While a graph is recorded it must not grow, so a step runs once before.
-  void* Scratch(size_t bytes);
-  // Where that memory is now.
-  const void* scratch() const { return scratch_.data(); }
+  void* Scratch(size_t bytes) { return Reserve(scratch_, bytes); }
+  // Memory of the same kind beside it, for what the blocks of one kernel tell each other.
+  void* BlockScratch(size_t bytes) { return Reserve(block_scratch_, bytes); }
+  // Zeros that every kernel leaves zero again, see BlockScratch.
+  int* Counters(int64_t count);
+  // How often any of that memory moved: what was recorded before holds where it was.
+  int moves() const { return moves_; }
   void set_recording(bool recording) { recording_ = recording; }
 
   // Waits for all that was queued.
   void Wait() const;
 
  private:
+  void* Reserve(DeviceBuffer& buffer, size_t bytes);
+
   std::string device_name_;
   int multiprocessors_ = 0;
   size_t most_shared_ = 0;
   int capability_ = 0;
   bool as_volta_;
   bool recording_ = false;
+  int moves_ = 0;
   cudaStream_t stream_ = nullptr;
-  DeviceBuffer scratch_;
+  DeviceBuffer scratch_, block_scratch_, counters_;
 };
 
 }  // namespace bagel

@@ -8,6 +8,7 @@
 
 #include "cuda/attention.h"
 #include "cuda/attention_decode.h"
+#include "cuda/best_values.h"
 #include "cuda/context.h"
 #include "cuda/conv.h"
 #include "cuda/gemv.h"
@@ -99,6 +100,7 @@ class CudaOps final : public Ops {
     const OpName name("CopyAside");
     aside_.Copy(device, host, bytes);
   }
+  bool FindsBest() const override { return true; }
   void AwaitAside() override {
     const OpName name("AwaitAside");
     aside_.Await();
@@ -176,7 +178,7 @@ class CudaOps final : public Ops {
       weights.push_back(product.weight);
       alike = alike && product.y.dtype == products[0].y.dtype;
     }
-    if (!alike || !NormGemvTakes(context_, x, weights))
+    if (!alike || !NormGemvTakes(x, weights))
       return Ops::DoNormLinear(products, x, norm, eps, normed);
     const OpName name("NormLinear");
     NormGemv(context_, products, x, norm, eps);
@@ -185,7 +187,7 @@ class CudaOps final : public Ops {
                      const Tensor& up) override {
     const Weight* weights[] = {mlp.gate, mlp.up};
     if (gate.dtype != DType::kF16 || mlp.gate->bias != nullptr || mlp.up->bias != nullptr ||
-        !NormGemvTakes(context_, y, weights))
+        !NormGemvTakes(y, weights))
       return Ops::DoGatedMlpAdd(y, mlp, normed, gate, up);
     const OpName name("GatedMlpAdd");
     GatedGemv(context_, gate, y, mlp.norm, mlp.eps, *mlp.gate, *mlp.up, 1 / kGatedScale);
@@ -240,6 +242,11 @@ class CudaOps final : public Ops {
     CudaScaleShift(context_.stream(), y, x, factors);
   }
 
+  void DoFindBest(BestValues* best, const Tensor& x) override {
+    const OpName name("FindBest");
+    CudaFindBest(context_, best, x);
+  }
+
   void DoHeadNormRope(const Tensor& x, const float* weight, int64_t head_dim, float eps,
                       float theta, int64_t first_row) override {
     const OpName name("HeadNormRope");
@@ -257,8 +264,7 @@ class CudaOps final : public Ops {
     const StepTables& tables = tables_.tables();
     const OpName name("NormRopeAttention");
     if (norms.size() == 1 && DecodeTakes(q, k, v, cache, tables))
-      return AttendDecode(context_, decode_counters_, y, cache, q, k, v, norms[0], eps, frequencies,
-                          tables);
+      return AttendDecode(context_, y, cache, q, k, v, norms[0], eps, frequencies, tables);
     for (const HeadNorms& part : norms)
       CudaNormRopeAppend(context_, cache, q, k, v, part, eps, frequencies, tables);
     attention_.Attend(y, q, cache, tables);
@@ -294,7 +300,6 @@ class CudaOps final : public Ops {
   CudaLinear linear_;
   CudaConv conv_;
   CudaAttention attention_;
-  DeviceBuffer decode_counters_;
   bool int8_cache_;
   Recordings recordings_;
 };

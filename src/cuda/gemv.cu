@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <type_traits>
 
 #include "cuda/gemv.h"
@@ -11,10 +12,12 @@ namespace {
 
 // Sets the height of tiles, how many a block makes at once, and how many warps share one. Any of
 // three may be what takes the time: the steps of a warp one after the other, those of all warps
-// through the multiprocessor, and what it reads. The least sum of them is taken.
+// through the multiprocessor, and what it reads. The least sum of them is taken. `blocks` are those
+// of one slice.
 template <typename Format>
 void Divide(Problem<Format>& problem, int warps, int blocks) {
-  const int steps = problem.in / Format::kStepColumns;
+  const int all_steps = problem.in / Format::kStepColumns;
+  const int steps = (all_steps + problem.slices - 1) / problem.slices;
   float least = 0;
   for (int tile = kTile; tile >= kTile / 2; --tile) {
     int ends[kMostMatrices], tiles = 0;
@@ -43,19 +46,6 @@ void Divide(Problem<Format>& problem, int warps, int blocks) {
   }
 }
 
-template <typename Format, typename Sums, int kWarps, bool kStreamed>
-void LaunchGemv(const CudaContext& context, Problem<Format> problem, size_t shared) {
-  const auto kernel = GemvKernel<Format, Sums, kWarps, kStreamed>;
-  const int most = BlocksOfMultiprocessor(kernel, kWarps * 32, shared) * context.multiprocessors();
-  Divide(problem, kWarps, most);
-  Launch(context.stream(),
-         {.grid = dim3(static_cast<unsigned>(std::min(problem.units, most))),
-          .block = dim3(kWarps * 32),
-          .shared = shared,
-          .overlaps = context.HasOverlap()},
-         kernel, problem);
-}
-
 // The same for `rows` rows from `first` on.
 template <typename Format>
 Problem<Format> RowsOf(Problem<Format> problem, int first, int rows) {
@@ -68,42 +58,81 @@ Problem<Format> RowsOf(Problem<Format> problem, int first, int rows) {
   return problem;
 }
 
-// Shared memory of a block with a table and with rows of x.
-template <typename Format, typename Sums, int kWarps>
-size_t SharedOf(int64_t rows, int64_t in) {
-  return FixedShared<Sums, kWarps>(static_cast<int>(rows)) +
-         static_cast<size_t>(rows) * BytesOfRow<Format>(in);
-}
-// What a block can have besides its table and BlockSum's memory, behind which the rest is aligned.
+// What a block can have besides its table and a few words, behind which the rest is aligned.
 template <typename Format>
 size_t MostShared(const CudaContext& context) {
-  constexpr size_t kAlignment = 1024, kBlockSum = 128;
-  constexpr size_t kStatic = Format::kTableWords * sizeof(unsigned) + kBlockSum;
+  constexpr size_t kAlignment = 1024, kWords = 128;
+  constexpr size_t kStatic = Format::kTableWords * sizeof(unsigned) + kWords;
   return context.most_shared() - (kStatic + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+template <typename Format>
+int64_t ColumnsOfSlice(int64_t in, int slices) {
+  const int64_t steps = in / Format::kStepColumns;
+  return (steps + slices - 1) / slices * Format::kStepColumns;
+}
+
+template <typename Format, typename Sums, int kWarps>
+size_t SharedOf(int64_t rows, int64_t in, int slices) {
+  return FixedShared<Sums, kWarps>(static_cast<int>(rows)) +
+         static_cast<size_t>(rows) * BytesOfRow<Format>(ColumnsOfSlice<Format>(in, slices));
+}
+
+// The fewest slices of which one's rows of x fit into a block's memory; 0 where none does.
+template <typename Format, typename Sums, int kWarps>
+int SlicesOf(const CudaContext& context, const Problem<Format>& problem) {
+  const int steps = problem.in / Format::kStepColumns;
+  for (int slices = 1; slices <= steps; ++slices)
+    if (SharedOf<Format, Sums, kWarps>(problem.rows, problem.in, slices) <=
+        MostShared<Format>(context))
+      return slices;
+  return 0;
+}
+
+template <typename Format, typename Sums, int kWarps, bool kSliced>
+void LaunchGemv(CudaContext& context, Problem<Format> problem, int slices) {
+  problem.slices = slices;
+  problem.stride = static_cast<int>(BytesOfRow<Format>(ColumnsOfSlice<Format>(problem.in, slices)) /
+                                    sizeof(__half));
+  const auto kernel = GemvKernel<Format, Sums, kWarps, kSliced>;
+  const size_t shared = SharedOf<Format, Sums, kWarps>(problem.rows, problem.in, slices);
+  const int most = BlocksOfMultiprocessor(kernel, kWarps * 32, shared) * context.multiprocessors();
+  const int blocks = std::max(1, most / slices);
+  Divide(problem, kWarps, blocks);
+  if (kSliced) {
+    const int64_t sums = int64_t{problem.units} * slices * problem.parts * problem.rows * kTile;
+    problem.slice_sums =
+        static_cast<float*>(context.BlockScratch(static_cast<size_t>(sums) * sizeof(float)));
+    problem.counters = context.Counters(problem.units);
+  }
+  Launch(context.stream(),
+         {.grid = dim3(static_cast<unsigned>(std::min(problem.units, blocks) * slices)),
+          .block = dim3(kWarps * 32),
+          .shared = shared,
+          .overlaps = context.HasOverlap()},
+         kernel, problem);
+}
+
+template <typename Format, typename Sums, int kWarps>
+void LaunchSlices(CudaContext& context, const Problem<Format>& problem, int slices) {
+  CHECK(slices > 0);
+  if (slices == 1)
+    LaunchGemv<Format, Sums, kWarps, false>(context, problem, slices);
+  else
+    LaunchGemv<Format, Sums, kWarps, true>(context, problem, slices);
 }
 
 inline constexpr int kManyWarps = 18, kSomeWarps = 16, kFewWarps = 8;
 
-// Launches where the block's memory is there; returns whether it was.
-template <typename Format, typename Sums, int kWarps, bool kStreamed>
-bool LaunchIfFits(const CudaContext& context, const Problem<Format>& problem) {
-  const size_t shared = kStreamed ? FixedShared<Sums, kWarps>(problem.rows)
-                                  : SharedOf<Format, Sums, kWarps>(problem.rows, problem.in);
-  if (shared > MostShared<Format>(context)) return false;
-  LaunchGemv<Format, Sums, kWarps, kStreamed>(context, problem, shared);
-  return true;
-}
-
 template <typename Format>
-void LaunchTensorCores(const CudaContext& context, const Problem<Format>& problem) {
-  using Sums = TensorCoreSums<Format, false>;
-  using Streamed = TensorCoreSums<Format, true>;
-  const bool launched = LaunchIfFits<Format, Sums, kManyWarps, false>(context, problem) ||
-                        LaunchIfFits<Format, Sums, kSomeWarps, false>(context, problem) ||
-                        LaunchIfFits<Format, Sums, kFewWarps, false>(context, problem) ||
-                        LaunchIfFits<Format, Streamed, kSomeWarps, true>(context, problem) ||
-                        LaunchIfFits<Format, Streamed, kFewWarps, true>(context, problem);
-  CHECK(launched);
+void LaunchTensorCores(CudaContext& context, const Problem<Format>& problem) {
+  using Sums = TensorCoreSums<Format>;
+  if (SlicesOf<Format, Sums, kManyWarps>(context, problem) == 1)
+    return LaunchSlices<Format, Sums, kManyWarps>(context, problem, 1);
+  if (const int slices = SlicesOf<Format, Sums, kSomeWarps>(context, problem); slices > 0)
+    return LaunchSlices<Format, Sums, kSomeWarps>(context, problem, slices);
+  LaunchSlices<Format, Sums, kFewWarps>(context, problem,
+                                        SlicesOf<Format, Sums, kFewWarps>(context, problem));
 }
 
 // One row is not worth them: multiply-adds alone keep up with the memory.
@@ -117,30 +146,30 @@ inline constexpr int kWarpsOf = kRows == 1   ? kManyWarps
                                 : kRows == 2 ? kSomeWarps
                                              : 12;
 
+// Runs the first kRows rows of `problem`, if it has as many and they need at most `most_slices`;
+// returns whether it did.
 template <typename Format, int kRows>
-void LaunchMultiplyAdds(const CudaContext& context, const Problem<Format>& problem) {
-  using Sums = MultiplyAddSums<Format, false, kRows>;
-  using Streamed = MultiplyAddSums<Format, true, kRows>;
-  const bool launched = LaunchIfFits<Format, Sums, kWarpsOf<kRows>, false>(context, problem) ||
-                        LaunchIfFits<Format, Streamed, kWarpsOf<kRows>, true>(context, problem);
-  CHECK(launched);
+bool RunMultiplyAdds(CudaContext& context, Problem<Format>& problem, int most_slices) {
+  using Sums = MultiplyAddSums<Format, kRows>;
+  if (problem.rows < kRows) return false;
+  const Problem<Format> part = RowsOf(problem, 0, kRows);
+  const int slices = SlicesOf<Format, Sums, kWarpsOf<kRows>>(context, part);
+  if (slices > most_slices) return false;
+  LaunchSlices<Format, Sums, kWarpsOf<kRows>>(context, part, slices);
+  problem = RowsOf(problem, kRows, problem.rows - kRows);
+  return true;
 }
 
 // Runs a problem of at most kColumns rows, as many at a time as its kernels take.
 template <typename Format>
-void RunRows(const CudaContext& context, Problem<Format> problem) {
-  problem.stride = static_cast<int>(BytesOfRow<Format>(problem.in) / sizeof(__half));
+void RunRows(CudaContext& context, Problem<Format> problem) {
   if (TakesTensorCores(context, problem.rows)) return LaunchTensorCores(context, problem);
-  for (int first = 0; first < problem.rows;) {
-    const int left = problem.rows - first, rows = left >= 4 ? 4 : left >= 2 ? 2 : 1;
-    const Problem<Format> part = RowsOf(problem, first, rows);
-    if (rows == 4)
-      LaunchMultiplyAdds<Format, 4>(context, part);
-    else if (rows == 2)
-      LaunchMultiplyAdds<Format, 2>(context, part);
-    else
-      LaunchMultiplyAdds<Format, 1>(context, part);
-    first += rows;
+  constexpr int kFewSlices = 16, kAny = std::numeric_limits<int>::max();
+  while (problem.rows > 0) {
+    if (RunMultiplyAdds<Format, 8>(context, problem, kFewSlices)) continue;
+    if (RunMultiplyAdds<Format, 4>(context, problem, kAny)) continue;
+    if (RunMultiplyAdds<Format, 2>(context, problem, kAny)) continue;
+    RunMultiplyAdds<Format, 1>(context, problem, kAny);
   }
 }
 
@@ -188,32 +217,17 @@ bool GemvTakes(const Tensor& x, const Weight& weight) {
   return x.dtype == DType::kF16 && InEights(x) && InChunks(weight);
 }
 
-bool NormGemvTakes(const CudaContext& context, const Tensor& x,
-                   std::span<const Weight* const> weights) {
+bool NormGemvTakes(const Tensor& x, std::span<const Weight* const> weights) {
   if (x.rows > kGemvRows || x.dtype != DType::kF32 || !InEights(x) ||
       x.cols > gemv::kMostNormColumns || x.cols < 256 || weights.size() > gemv::kMostMatrices)
     return false;
-  const bool alike = std::all_of(weights.begin(), weights.end(), [&](const Weight* weight) {
+  return std::all_of(weights.begin(), weights.end(), [&](const Weight* weight) {
     return InChunks(*weight) && weight->format == weights[0]->format;
   });
-  if (!alike) return false;
-  bool fits = false;
-  WithWeightChunks(*weights[0], [&](auto chunks) {
-    using Format = decltype(chunks);
-    constexpr int64_t kRowsAlone = 4;  // that multiply-adds take at a time
-    const size_t shared =
-        gemv::TakesTensorCores(context, x.rows)
-            ? gemv::SharedOf<Format, gemv::TensorCoreSums<Format, false>, gemv::kFewWarps>(x.rows,
-                                                                                           x.cols)
-            : gemv::SharedOf<Format, gemv::MultiplyAddSums<Format, false, 1>, gemv::kManyWarps>(
-                  std::min(x.rows, kRowsAlone), x.cols);
-    fits = shared <= gemv::MostShared<Format>(context);
-  });
-  return fits;
 }
 
-void Gemv(const CudaContext& context, const Tensor& y, const Tensor& x, const Weight& weight,
-          bool add, float scale) {
+void Gemv(CudaContext& context, const Tensor& y, const Tensor& x, const Weight& weight, bool add,
+          float scale) {
   WithWeightChunks(weight, [&](auto chunks) {
     for (int64_t first = 0; first < x.rows; first += kGemvRows) {
       const int64_t rows = std::min(kGemvRows, x.rows - first);
@@ -228,7 +242,7 @@ void Gemv(const CudaContext& context, const Tensor& y, const Tensor& x, const We
   });
 }
 
-void NormGemv(const CudaContext& context, std::span<const Product> products, const Tensor& x,
+void NormGemv(CudaContext& context, std::span<const Product> products, const Tensor& x,
               const float* norm, float eps) {
   WithWeightChunks(*products[0].weight, [&](auto chunks) {
     auto problem = gemv::MakeProblem<decltype(chunks)>(
@@ -239,8 +253,8 @@ void NormGemv(const CudaContext& context, std::span<const Product> products, con
   });
 }
 
-void GatedGemv(const CudaContext& context, const Tensor& y, const Tensor& x, const float* norm,
-               float eps, const Weight& gate, const Weight& up, float scale) {
+void GatedGemv(CudaContext& context, const Tensor& y, const Tensor& x, const float* norm, float eps,
+               const Weight& gate, const Weight& up, float scale) {
   CHECK(gate.bias == nullptr && up.bias == nullptr && gate.out == up.out);
   const Product products[] = {{y, &gate}, {y, &up}};
   WithWeightChunks(gate, [&](auto chunks) {

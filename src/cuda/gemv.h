@@ -15,19 +15,18 @@ inline constexpr int64_t kGemvRows = 8;
 // Whether Gemv takes this: x f16, weight rows of whole blocks.
 bool GemvTakes(const Tensor& x, const Weight& weight);
 // Whether NormGemv and GatedGemv take these weights of rows x.
-bool NormGemvTakes(const CudaContext& context, const Tensor& x,
-                   std::span<const Weight* const> weights);
+bool NormGemvTakes(const Tensor& x, std::span<const Weight* const> weights);
 
 // See CudaLinear::Run; the weight is read once for every kGemvRows rows.
-void Gemv(const CudaContext& context, const Tensor& y, const Tensor& x, const Weight& weight,
-          bool add, float scale);
+void Gemv(CudaContext& context, const Tensor& y, const Tensor& x, const Weight& weight, bool add,
+          float scale);
 // At most three products, of at most kGemvRows rows, of RmsNorm(x, norm, eps) whose weights have
 // one format and whose results have one type; x f32.
-void NormGemv(const CudaContext& context, std::span<const Product> products, const Tensor& x,
+void NormGemv(CudaContext& context, std::span<const Product> products, const Tensor& x,
               const float* norm, float eps);
 // y = silu(n gate^T) * (n up^T) * scale, n = RmsNorm(x, norm, eps), in f16.
-void GatedGemv(const CudaContext& context, const Tensor& y, const Tensor& x, const float* norm,
-               float eps, const Weight& gate, const Weight& up, float scale);
+void GatedGemv(CudaContext& context, const Tensor& y, const Tensor& x, const float* norm, float eps,
+               const Weight& gate, const Weight& up, float scale);
 
 }  // namespace bagel
 

@@ -6,35 +6,41 @@
 
 namespace bagel::gemv {
 
-// A row of x on its way into shared memory, or of the residual stream, which is normed there.
-template <typename Format, int kThreads>
-class StagedRow {
+// Rows of x on their way into shared memory, or of the residual stream, which are normed there:
+// kRowWarps warps share a row, and the block takes kAtOnce rows from `first` on.
+template <typename Format, int kWarps, int kRowWarps>
+class StagedRows {
  public:
-  __device__ __forceinline__ StagedRow(const Problem<Format>& problem, int row)
-      : problem_(problem), row_(row) {
-    if (problem.norm != nullptr) {
-#pragma unroll
-      for (int i = 0; i < kGroups; ++i) {
-        const int column = Column(i);
-        if (column >= problem.in) continue;
-        LoadValues<8>(problem.hidden.At(row, column), values_[i]);
-        LoadValues<8>(problem.norm + column, weights_[i]);
-      }
+  static constexpr int kAtOnce = kWarps / kRowWarps;
+
+  __device__ __forceinline__ StagedRows(const Problem<Format>& problem, const Columns& columns,
+                                        int first)
+      : problem_(problem), columns_(columns), row_(first + Warp() / kRowWarps) {
+    if (Idle()) return;
+    if (problem.norm == nullptr) {
+      Load(columns.begin);
       return;
     }
 #pragma unroll
-    for (int i = 0; i < kGroups; ++i)
-      if (Column(i) < problem.in) plain_[i] = Load(Column(i));
+    for (int i = 0; i < kGroups; ++i) {
+      const int column = Column(0, i);
+      if (column >= problem.in) continue;
+      LoadValues<8>(problem.hidden.At(row_, column), values_[i]);
+      if constexpr (kGroups == 1) LoadValues<8>(problem.norm + column, weights_);
+    }
   }
 
-  __device__ __forceinline__ void Store(__half* to) {
+  // To `staged`, where row 0 is.
+  __device__ __forceinline__ void Store(__half* staged) {
+    __half* to = staged + row_ * problem_.stride;
     if (problem_.norm == nullptr) {
+      for (int from = columns_.begin; !Idle() && from < columns_.end;) {
 #pragma unroll
-      for (int i = 0; i < kGroups; ++i)
-        if (Column(i) < problem_.in) *Place(to, Column(i)) = plain_[i];
-#pragma unroll 2
-      for (int column = Column(kGroups); column < problem_.in; column += 8 * kThreads)
-        *Place(to, column) = Load(column);
+        for (int i = 0; i < kPlain; ++i)
+          if (Column(from, i) < columns_.end) *Place(to, Column(from, i)) = plain_[i];
+        from += kPlain * kStep;
+        Load(from);
+      }
       return;
     }
     float sum = 0;
@@ -43,31 +49,54 @@ class StagedRow {
 #pragma unroll
       for (const float value : values_[i]) sum += value * value;
     const float scale =
-        1.0f / sqrtf(BlockSum(sum) / static_cast<float>(problem_.in) + problem_.eps);
+        1.0f / sqrtf(SumOfRow(sum) / static_cast<float>(problem_.in) + problem_.eps);
+    if (Idle()) return;
 #pragma unroll
     for (int i = 0; i < kGroups; ++i) {
-      if (Column(i) >= problem_.in) continue;
+      const int column = Column(0, i);
+      if (column < columns_.begin || column >= columns_.end) continue;
+      if constexpr (kGroups > 1) LoadValues<8>(problem_.norm + column, weights_);
 #pragma unroll
-      for (int j = 0; j < 8; ++j) values_[i][j] *= scale * weights_[i][j];
-      StoreValues<8>(reinterpret_cast<__half*>(Place(to, Column(i))), values_[i]);
+      for (int j = 0; j < 8; ++j) values_[i][j] *= scale * weights_[j];
+      StoreValues<8>(reinterpret_cast<__half*>(Place(to, column)), values_[i]);
     }
   }
 
  private:
-  static constexpr int kGroups = (kMostNormColumns / 8 + kThreads - 1) / kThreads;
+  static constexpr int kStep = 8 * 32 * kRowWarps;  // columns that the warps of a row take at once
+  static constexpr int kGroups = (kMostNormColumns + kStep - 1) / kStep, kPlain = 4;
 
-  __device__ static int Column(int i) { return 8 * (static_cast<int>(threadIdx.x) + i * kThreads); }
-  __device__ static uint4* Place(__half* to, int column) {
-    return reinterpret_cast<uint4*>(to) + PlaceOf<Format>(column / 8);
+  __device__ static int Warp() { return static_cast<int>(threadIdx.x / 32); }
+  // Whether these warps have no row, or no place beside the others.
+  __device__ bool Idle() const { return row_ >= problem_.rows || Warp() >= kAtOnce * kRowWarps; }
+  __device__ static int Column(int from, int i) {
+    return from + i * kStep + 8 * (static_cast<int>(threadIdx.x % 32) + Warp() % kRowWarps * 32);
   }
-  __device__ uint4 Load(int column) const {
-    return *reinterpret_cast<const uint4*>(problem_.x.At(row_, column));
+  __device__ uint4* Place(__half* to, int column) const {
+    return reinterpret_cast<uint4*>(to) + PlaceOf<Format>((column - columns_.begin) / 8);
+  }
+  __device__ __forceinline__ void Load(int from) {
+#pragma unroll
+    for (int i = 0; i < kPlain; ++i)
+      if (Column(from, i) < columns_.end)
+        plain_[i] = *reinterpret_cast<const uint4*>(problem_.x.At(row_, Column(from, i)));
+  }
+  // The sum of the values of a row's warps. All threads of the block call it.
+  __device__ static float SumOfRow(float value) {
+    __shared__ float sums[kWarps];
+    const int lane = static_cast<int>(threadIdx.x % 32), first = Warp() / kRowWarps * kRowWarps;
+    value = WarpSum(value);
+    __syncthreads();  // sums may still be read by the call before
+    if (lane == 0) sums[Warp()] = value;
+    __syncthreads();
+    return WarpSum(lane < kRowWarps && first + lane < kWarps ? sums[first + lane] : 0.0f);
   }
 
   const Problem<Format>& problem_;
+  const Columns& columns_;
   int row_;
-  float values_[kGroups][8] = {}, weights_[kGroups][8];
-  uint4 plain_[kGroups];
+  float values_[kGroups][8] = {}, weights_[8];
+  uint4 plain_[kPlain];
 };
 
 __device__ __forceinline__ void StoreValue(void* y, int64_t index, bool half, bool add,
@@ -81,18 +110,11 @@ __device__ __forceinline__ void StoreValue(void* y, int64_t index, bool half, bo
   }
 }
 
-// Adds up what the warps left, [warps][rows of x][kTile], and stores it.
-template <typename Format, int kThreads>
-__device__ __forceinline__ void StoreUnit(const Problem<Format>& problem, const float* partials,
-                                          int unit) {
+// Stores a unit by the sums sum_of(part, row, output) of its parts.
+template <typename Format, int kThreads, typename SumOf>
+__device__ __forceinline__ void StoreUnit(const Problem<Format>& problem, int unit,
+                                          const SumOf& sum_of) {
   const int parts = problem.gated ? problem.parts / 2 : problem.parts;
-  const auto sum_of_warps = [&](int first, int row, int output) {
-    const float* from = partials + (first * problem.rows + row) * kTile + output;
-    float sum = 0;
-#pragma unroll 4
-    for (int i = 0; i < problem.split; ++i) sum += from[i * problem.rows * kTile];
-    return sum;
-  };
 #pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < parts * problem.rows * kTile; i += kThreads) {
     const int output = i % kTile, row = i / kTile % problem.rows, part = i / kTile / problem.rows;
@@ -100,54 +122,89 @@ __device__ __forceinline__ void StoreUnit(const Problem<Format>& problem, const 
     const Matrix<Format> matrix = problem.MatrixOf(tile.matrix);
     const int column = tile.first + output;
     if (output >= problem.tile || column >= matrix.out) continue;
-    float value = sum_of_warps(part * problem.split, row, output);
-    if (problem.gated)
-      value *= sum_of_warps((parts + part) * problem.split, row, output) / (1.0f + __expf(-value));
+    float value = sum_of(part, row, output);
+    if (problem.gated) value *= sum_of(parts + part, row, output) / (1.0f + __expf(-value));
     value = value * problem.scale + (matrix.bias != nullptr ? matrix.bias[column] : 0.0f);
     StoreValue(matrix.y, row * matrix.stride + column, problem.half, problem.add, value);
   }
 }
 
-// Floats of what the warps of a block leave of one unit.
+// Leaves this slice's sums of a unit in the device's memory, [parts][rows of x][kTile]; the block
+// that is the last to do so adds up those of all slices, always in the same order.
+template <typename Format, int kThreads, typename SumOf>
+__device__ __forceinline__ void StoreSlice(const Problem<Format>& problem, int unit, int slice,
+                                           const SumOf& sum_of) {
+  __shared__ bool last;
+  const int size = problem.parts * problem.rows * kTile;
+  float* slices = problem.slice_sums + static_cast<int64_t>(unit) * problem.slices * size;
+#pragma unroll 1
+  for (int i = static_cast<int>(threadIdx.x); i < size; i += kThreads)
+    slices[slice * size + i] =
+        sum_of(i / kTile / problem.rows, i / kTile % problem.rows, i % kTile);
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    last = atomicAdd(&problem.counters[unit], 1) == problem.slices - 1;
+    if (last) problem.counters[unit] = 0;
+  }
+  __syncthreads();
+  if (!last) return;
+  __threadfence();
+  StoreUnit<Format, kThreads>(problem, unit, [&](int part, int row, int output) {
+    const float* from = slices + (part * problem.rows + row) * kTile + output;
+    float sum = 0;
+#pragma unroll 4
+    for (int i = 0; i < problem.slices; ++i) sum += from[i * size];
+    return sum;
+  });
+}
+
+// Floats of what the warps of a block leave of one unit, [warps][rows of x][kTile].
 constexpr int PartialsOf(int warps, int rows) { return warps * rows * kTile; }
 
-// kStreamed: x does not fit into shared memory.
-template <typename Format, typename Sums, int kWarps, bool kStreamed>
+// kSliced: a block has one of several slices of the columns.
+template <typename Format, typename Sums, int kWarps, bool kSliced>
 __device__ __forceinline__ void MultiplyRows(const Problem<Format>& problem) {
   constexpr int kThreads = kWarps * 32;
   using Stages = typename Sums::Stages;
+  using Rows = StagedRows<Format, kWarps, RowWarps<Sums, kWarps>()>;
   __shared__ unsigned table[Format::kTableWords > 0 ? Format::kTableWords : 1];
   auto* memory = reinterpret_cast<char*>(SharedMemory());
   auto* partials = reinterpret_cast<float*>(memory + kWarps * Stages::kWarpBytes);
   auto* staged = reinterpret_cast<__half*>(partials + 2 * PartialsOf(kWarps, problem.rows));
   const int warp = static_cast<int>(threadIdx.x / 32), part = warp / problem.split;
-  const int steps = problem.in / Format::kStepColumns;
+  const int slices = kSliced ? problem.slices : 1;
+  const int slice = static_cast<int>(blockIdx.x) % slices,
+            all_steps = problem.in / Format::kStepColumns;
+  const int first_unit = static_cast<int>(blockIdx.x) / slices;
+  const int unit_step = static_cast<int>(gridDim.x) / slices;
   const int share = warp - part * problem.split;
+  const int first = all_steps * slice / slices;
+  const int steps = all_steps * (slice + 1) / slices - first;
   const bool idle = part >= problem.parts;
   const int begin = idle ? 0 : steps * share / problem.split;
   const int end = idle ? 0 : steps * (share + 1) / problem.split;
 
   const float level = problem.matrices[0].weight.Level() * Sums::kTableScale;
-  Stages stages(memory + warp * Stages::kWarpBytes, problem, part, begin, end);
+  const Share of_warp{part, first + begin, first + end, first_unit, unit_step};
+  Stages stages(memory + warp * Stages::kWarpBytes, problem, of_warp);
   LetLaterKernelsStart();
   WaitForEarlierKernels();
-  if constexpr (kStreamed) {
+  const Columns columns{first * Format::kStepColumns, (first + steps) * Format::kStepColumns};
+  {
+    Rows rows(problem, columns, 0);
     Format::MakeTable(table, level);
-  } else {
-    StagedRow<Format, kThreads> first(problem, 0);
-    Format::MakeTable(table, level);
-    first.Store(staged);
-#pragma unroll 1
-    for (int row = 1; row < problem.rows; ++row)
-      StagedRow<Format, kThreads>(problem, row).Store(staged + row * problem.stride);
+    rows.Store(staged);
   }
+#pragma unroll 1
+  for (int row = Rows::kAtOnce; row < problem.rows; row += Rows::kAtOnce)
+    Rows(problem, columns, row).Store(staged);
   __syncthreads();
 
-  const LaneInput<Format, kStreamed> x(problem, kStreamed ? problem.x.data : staged);
+  const LaneInput<Format> x(staged, problem.stride);
   int turn = 0;
 #pragma unroll 1
-  for (int unit = static_cast<int>(blockIdx.x); unit < problem.units;
-       unit += static_cast<int>(gridDim.x)) {
+  for (int unit = first_unit; unit < problem.units; unit += unit_step) {
     Sums sums;
 #pragma unroll 1
     for (int step = begin; step < end; ++step) {
@@ -157,16 +214,25 @@ __device__ __forceinline__ void MultiplyRows(const Problem<Format>& problem) {
     float* all = partials + turn * PartialsOf(kWarps, problem.rows);
     sums.Store(all + PartialsOf(warp, problem.rows), problem.rows);
     __syncthreads();
-    StoreUnit<Format, kThreads>(problem, all, unit);
+    const auto sum_of_warps = [&](int of, int row, int output) {
+      const float* from = all + (of * problem.split * problem.rows + row) * kTile + output;
+      float sum = 0;
+#pragma unroll 4
+      for (int i = 0; i < problem.split; ++i) sum += from[i * problem.rows * kTile];
+      return sum;
+    };
+    if constexpr (kSliced)
+      StoreSlice<Format, kThreads>(problem, unit, slice, sum_of_warps);
+    else
+      StoreUnit<Format, kThreads>(problem, unit, sum_of_warps);
     turn = 1 - turn;
   }
 }
 
-template <typename Format, typename Sums, int kWarps, bool kStreamed>
+template <typename Format, typename Sums, int kWarps>
 __global__ void __launch_bounds__(kWarps * 32, 1)
     GemvKernel([[maybe_unused]] const Problem<Format> problem) {
-  if constexpr (kHasMma || !Sums::kTensorCores)
-    MultiplyRows<Format, Sums, kWarps, kStreamed>(problem);
+  if constexpr (kHasMma || !Sums::kTensorCores) MultiplyRows<Format, Sums, kWarps>(problem);
 }
 
 // Bytes of a row of x in shared memory, padded so that the next lies on other banks.

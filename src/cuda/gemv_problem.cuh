@@ -6,6 +6,9 @@
 // core's product lies in a warp once the columns are renamed. So cards from sm_80 on multiply
 // there, eight rows of x at the price of one, and older ones with multiply-adds. The warps that
 // share a tile add up in shared memory; the weights of the next steps are on their way meanwhile.
+//
+// The rows of x lie in shared memory. Where they do not fit, a block has a slice of the columns
+// alone, and the last block that is done with a unit adds up its slices.
 #ifndef BAGEL_CUDA_GEMV_PROBLEM_CUH_
 #define BAGEL_CUDA_GEMV_PROBLEM_CUH_
 
@@ -21,7 +24,7 @@ namespace bagel::gemv {
 inline constexpr int kTile = 16;                              // outputs, at most
 inline constexpr int kColumns = static_cast<int>(kGemvRows);  // rows of x
 inline constexpr int kMostMatrices = 3;
-inline constexpr int kMostNormColumns = 4096;
+inline constexpr int kMostNormColumns = 3584;        // BAGEL's hidden size
 inline constexpr int kStages = 2;                    // steps of a warp on their way
 inline constexpr int kLaneRows = 2;                  // of a tile, eight apart
 inline constexpr int kChunkBytes = 16, kChunks = 2;  // of a lane in a step, in each of its rows
@@ -33,6 +36,17 @@ struct Matrix {
   void* y;
   int64_t stride;
   int out;
+};
+
+// Columns [begin, end).
+struct Columns {
+  int begin, end;
+};
+
+// What a warp does: steps [begin, end) of tile `part` of every unit of its block.
+struct Share {
+  int part, begin, end;
+  int first_unit, unit_step;
 };
 
 template <typename Format>
@@ -52,7 +66,10 @@ struct Problem {
   const float* norm;
   float eps;
   int rows, in;
-  int stride;  // of x in shared memory
+  int stride;         // of x in shared memory
+  int slices;         // of the columns
+  float* slice_sums;  // [units][slices][parts][rows][kTile] where there are several
+  int* counters;      // [units]: slices that are done; 0 before and after
 
   __device__ __forceinline__ Matrix<Format> MatrixOf(int index) const {
     const auto choose = [&](auto member) {

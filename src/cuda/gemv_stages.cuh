@@ -19,13 +19,11 @@ class Walk {
  public:
   using Scales = typename Format::Scales;
 
-  __device__ __forceinline__ Walk(const Problem<Format>& problem, int part, int begin, int end)
+  __device__ __forceinline__ Walk(const Problem<Format>& problem, const Share& share)
       : problem_(problem),
-        part_(part),
-        begin_(begin),
-        end_(end),
+        share_(share),
         steps_(problem.in / Format::kStepColumns),
-        unit_(begin < end ? static_cast<int>(blockIdx.x) : problem.units) {
+        unit_(share.begin < share.end ? share.first_unit : problem.units) {
     Enter();
   }
 
@@ -38,8 +36,8 @@ class Walk {
     body(1, data_ + second_ * kStepBytes, scales_ + second_, valid_[1]);
     data_ += kStepBytes;
     ++scales_;
-    if (++step_ < end_) return;
-    unit_ += static_cast<int>(gridDim.x);
+    if (++step_ < share_.end) return;
+    unit_ += share_.unit_step;
     Enter();
   }
 
@@ -49,13 +47,13 @@ class Walk {
   __device__ __forceinline__ void Enter() {
     if (unit_ >= problem_.units) return;
     const int lane = static_cast<int>(threadIdx.x % 32);
-    const Tile<Format> tile(problem_, unit_, part_);
+    const Tile<Format> tile(problem_, unit_, share_.part);
     const Matrix<Format> matrix = problem_.MatrixOf(tile.matrix);
     const int in_tile = lane / 4, row = tile.first + in_tile;
     valid_[0] = in_tile < problem_.tile && row < matrix.out;
     valid_[1] = in_tile + 8 < problem_.tile && row + 8 < matrix.out;
-    const int64_t first = static_cast<int64_t>(valid_[0] ? row : 0) * steps_ + begin_;
-    step_ = begin_;
+    const int64_t first = static_cast<int64_t>(valid_[0] ? row : 0) * steps_ + share_.begin;
+    step_ = share_.begin;
     data_ =
         static_cast<const char*>(matrix.weight.data) + first * kStepBytes + lane % 4 * kChunkBytes;
     scales_ = static_cast<const Scales*>(matrix.weight.scales) + first;
@@ -63,7 +61,8 @@ class Walk {
   }
 
   const Problem<Format>& problem_;
-  const int part_, begin_, end_, steps_;
+  const Share share_;
+  const int steps_;
   const char* data_ = nullptr;
   const Scales* scales_ = nullptr;
   int second_ = 0;  // steps that the lane's second row is away
@@ -84,9 +83,9 @@ class AsyncStages {
   };
   static constexpr int kWarpBytes = kStages * static_cast<int>(sizeof(Memory));
 
-  __device__ __forceinline__ AsyncStages(char* memory, const Problem<Format>& problem, int part,
-                                         int begin, int end)
-      : memory_(reinterpret_cast<Memory*>(memory)), walk_(problem, part, begin, end) {
+  __device__ __forceinline__ AsyncStages(char* memory, const Problem<Format>& problem,
+                                         const Share& share)
+      : memory_(reinterpret_cast<Memory*>(memory)), walk_(problem, share) {
 #pragma unroll 1
     for (int i = 0; i < kStages; ++i) Begin();
   }
@@ -132,9 +131,8 @@ class DirectStages {
  public:
   static constexpr int kWarpBytes = 0;
 
-  __device__ __forceinline__ DirectStages(char*, const Problem<Format>& problem, int part,
-                                          int begin, int end)
-      : walk_(problem, part, begin, end), next_(Load()) {}
+  __device__ __forceinline__ DirectStages(char*, const Problem<Format>& problem, const Share& share)
+      : walk_(problem, share), next_(Load()) {}
 
   __device__ __forceinline__ Stage<Format> Take() {
     const Stage<Format> stage = next_;

@@ -19,19 +19,18 @@ __device__ __forceinline__ int PlaceOf(int group) {
   return group / kChunkGroups<Format> * kChunkRoom<Format> + group % kChunkGroups<Format>;
 }
 
-// A lane's part of the rows of x: in shared memory, or where they do not fit there, left where they
-// are.
-template <typename Format, bool kStreamed>
+// A lane's part of the rows of x in shared memory.
+template <typename Format>
 struct LaneInput {
-  static constexpr int kRoom = kStreamed ? kChunkGroups<Format> : kChunkRoom<Format>;
+  static constexpr int kRoom = kChunkRoom<Format>;
   const uint4* first;
   int stride;  // groups of a row
 
-  __device__ __forceinline__ LaneInput(const Problem<Format>& problem, const __half* x)
+  __device__ __forceinline__ LaneInput(const __half* x, int halves_of_row)
       : first(reinterpret_cast<const uint4*>(x) + threadIdx.x % 4 * kRoom),
-        stride((kStreamed ? static_cast<int>(problem.x.stride) : problem.stride) / 8) {}
+        stride(halves_of_row / 8) {}
 
-  // The groups of a chunk.
+  // The groups of a chunk of a step, counted from the first that is in shared memory.
   __device__ __forceinline__ const uint4* At(int step, int chunk, int row) const {
     return first + row * stride + (step * kChunks + chunk) * 4 * kRoom;
   }
@@ -39,16 +38,16 @@ struct LaneInput {
 
 // Sums of a lane on the tensor cores: of outputs l / 4 and l / 4 + 8 rows 2 (l % 4) and the next of
 // x. Four of them, since a product waits for the one before.
-template <typename Format, bool kStreamed>
+template <typename Format>
 struct TensorCoreSums {
   static constexpr bool kTensorCores = true;
+  static constexpr int kMostRows = kColumns;
   static constexpr float kTableScale = 1;
   using Stages = AsyncStages<Format>;
   float sums[4][4] = {};
 
-  __device__ __forceinline__ void Add(const Stage<Format>& stage,
-                                      const LaneInput<Format, kStreamed>& x, int step, int rows,
-                                      const unsigned* table) {
+  __device__ __forceinline__ void Add(const Stage<Format>& stage, const LaneInput<Format>& x,
+                                      int step, int rows, const unsigned* table) {
     // Rows that x has not repeat its last, and nobody looks at their sums.
     const int lane_row = static_cast<int>(threadIdx.x % 32 / 4);
     const int row = lane_row < rows ? lane_row : rows - 1;
@@ -92,18 +91,18 @@ struct TensorCoreSums {
 };
 
 // Sums of a lane in registers: its share of outputs l / 4 and l / 4 + 8 of every row of x.
-template <typename Format, bool kStreamed, int kRows>
+template <typename Format, int kRows>
 struct MultiplyAddSums {
   static constexpr bool kTensorCores = false;
+  static constexpr int kMostRows = kRows;
   // Levels of a table are at most 1: so much smaller, eight products with any f16 add up in f16.
   static constexpr float kTableScale = 1.0f / 16;
   using Stages = DirectStages<Format>;
   float sums[kLaneRows][kRows] = {};
 
-  __device__ __forceinline__ void Add(const Stage<Format>& stage,
-                                      const LaneInput<Format, kStreamed>& x, int step, int,
-                                      const unsigned* table) {
-    constexpr int kTogether = kChunkGroups<Format> < 2 ? 1 : 2;
+  __device__ __forceinline__ void Add(const Stage<Format>& stage, const LaneInput<Format>& x,
+                                      int step, int, const unsigned* table) {
+    constexpr int kTogether = kChunkGroups<Format> < 2 || kRows > 4 ? 1 : 2;
     constexpr float kFactor = Format::kTableWords > 0 ? 1 / kTableScale : 1.0f;
 #pragma unroll
     for (int chunk = 0; chunk < kChunks; ++chunk) {
@@ -176,6 +175,13 @@ struct MultiplyAddSums {
     }
   }
 };
+
+// Warps that bring a row of x into shared memory together: all of them where it is the only one,
+// else at least two, so that a lane has registers for its part.
+template <typename Sums, int kWarps>
+constexpr int RowWarps() {
+  return kWarps / Sums::kMostRows < 2 ? 2 : kWarps / Sums::kMostRows;
+}
 
 }  // namespace bagel::gemv
 

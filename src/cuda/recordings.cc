@@ -6,17 +6,23 @@ namespace bagel {
 
 void Recordings::Run(const Ops::ReplayKey& key, const std::function<void()>& body) {
   constexpr size_t kMost = 32;
-  if (context_.scratch() != scratch_) Clear();
+  ForgetMoved();
   const auto found = recordings_.find(key);
   if (found == recordings_.end()) {
     if (recordings_.size() >= kMost) Clear();
     body();
+    ForgetMoved();
     recordings_[key] = nullptr;
-    scratch_ = context_.scratch();
     return;
   }
   if (found->second == nullptr) found->second = Record(body);
   CUDA_CHECK(cudaGraphLaunch(found->second, context_.stream()));
+}
+
+void Recordings::ForgetMoved() {
+  if (context_.moves() == moves_) return;
+  Clear();
+  moves_ = context_.moves();
 }
 
 cudaGraphExec_t Recordings::Record(const std::function<void()>& body) {

@@ -28,10 +28,12 @@ class Recordings {
   void Clear();
 
  private:
+  // Clears where the context's memory has moved.
+  void ForgetMoved();
   cudaGraphExec_t Record(const std::function<void()>& body);
 
   CudaContext& context_;
-  const void* scratch_ = nullptr;                         // that the recordings use
+  int moves_ = 0;  // of the context's memory, which the recordings hold
   std::map<Ops::ReplayKey, cudaGraphExec_t> recordings_;  // null before the second time
 };
 

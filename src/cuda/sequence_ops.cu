@@ -70,30 +70,43 @@ __global__ void HeadNormRopeKernel(View<X> x, const float* __restrict__ weight, 
   StoreHead(at, head, rope.head_dim);
 }
 
-// One warp a head of a row: of q, which is turned in place, then of k and of v, which go to the
-// cache. Rows from `first` on.
+// One warp some heads of a row, from `first` on: of q, which are turned in place, then of k and of
+// v, which go to the cache.
 template <typename X, typename T>
 __global__ void NormRopeAppendKernel(KvPagesOf<T> cache, View<X> q, View<const X> k,
                                      View<const X> v, const float* __restrict__ q_norm,
                                      const float* __restrict__ k_norm, int q_heads, Rope rope,
                                      const int32_t* __restrict__ pages,
-                                     const int32_t* __restrict__ slots, int first, int total) {
-  const int index = static_cast<int>((blockIdx.x * blockDim.x + threadIdx.x) / 32);
+                                     const int32_t* __restrict__ slots, int first) {
   LetLaterKernelsStart();
-  if (index >= total) return;  // the whole warp
-  const int heads = q_heads + 2 * cache.kv_heads;
-  const int row = first + index / heads, of_row = index % heads;
-  const int page = pages[row], slot = slots[row];
+  const int warps = static_cast<int>(gridDim.y * blockDim.x / 32);
+  const int row = first + static_cast<int>(blockIdx.x), page = pages[row], slot = slots[row];
+  int head = static_cast<int>((blockIdx.y * blockDim.x + threadIdx.x) / 32);
+  const auto column = [&](int before) {
+    return static_cast<int64_t>(head - before) * rope.head_dim;
+  };
   WaitForEarlierKernels();
-  const bool is_q = of_row < q_heads, is_k = !is_q && of_row < q_heads + cache.kv_heads;
-  const int of_kv = (of_row - q_heads) % cache.kv_heads;
-  const int64_t column = static_cast<int64_t>(is_q ? of_row : of_kv) * rope.head_dim;
-  auto head =
-      LoadHead<kMaxPairs>(is_q ? q.At(row, column) : (is_k ? k : v).At(row, column), rope.head_dim);
-  if (is_q || is_k) HeadTurn<kMaxPairs>(is_q ? q_norm : k_norm, rope, row).Turn(head);
-  if (is_q) return StoreHead(q.At(row, column), head, rope.head_dim);
-  T* to = is_k ? cache.KeyPage(page) : cache.ValuePage(page);
-  StoreHead(cache.Row(to, of_kv, slot), head, rope.head_dim);
+  if (head < q_heads) {
+    const HeadTurn<kMaxPairs> turn(q_norm, rope, row);
+    for (; head < q_heads; head += warps) {
+      auto values = LoadHead<kMaxPairs>(q.At(row, column(0)), rope.head_dim);
+      turn.Turn(values);
+      StoreHead(q.At(row, column(0)), values, rope.head_dim);
+    }
+  }
+  const int k_end = q_heads + cache.kv_heads;
+  if (head < k_end) {
+    const HeadTurn<kMaxPairs> turn(k_norm, rope, row);
+    for (; head < k_end; head += warps) {
+      auto values = LoadHead<kMaxPairs>(k.At(row, column(q_heads)), rope.head_dim);
+      turn.Turn(values);
+      StoreHead(cache.Row(cache.KeyPage(page), head - q_heads, slot), values, rope.head_dim);
+    }
+  }
+  for (; head < k_end + cache.kv_heads; head += warps) {
+    const auto values = LoadHead<kMaxPairs>(v.At(row, column(k_end)), rope.head_dim);
+    StoreHead(cache.Row(cache.ValuePage(page), head - k_end, slot), values, rope.head_dim);
+  }
 }
 
 // One warp a head of a row: of k, then of v.
@@ -151,19 +164,21 @@ void CudaNormRopeAppend(const CudaContext& context, const KvLayer& cache, const 
                         const float* frequencies, const StepTables& tables) {
   CHECK(cache.head_dim <= 64 * kMaxPairs && q.dtype == k.dtype && k.dtype == v.dtype);
   const int64_t q_heads = q.cols / cache.head_dim;
-  const int64_t total = norms.rows * (q_heads + 2 * cache.kv_heads);
+  // Many rows have a block each, whose warps find a row's angles once for many heads.
+  constexpr int64_t kManyRows = 1024, kWarps = kThreads / 32;
+  const int64_t heads = q_heads + 2 * cache.kv_heads;
+  const int64_t blocks = norms.rows < kManyRows ? (heads + kWarps - 1) / kWarps : 1;
   WithType(q.dtype, [&](auto type) {
     using X = decltype(type);
     WithPages(cache, [&]<typename T>(const KvPagesOf<T>& pages) {
       Launch(context.stream(),
-             {.grid = dim3(Blocks(total, kThreads / 32)),
+             {.grid = dim3(static_cast<unsigned>(norms.rows), static_cast<unsigned>(blocks)),
               .block = dim3(kThreads),
               .overlaps = context.HasOverlap()},
              NormRopeAppendKernel<X, T>, pages, ViewOf<X>(q), ViewOf<const X>(k),
              ViewOf<const X>(v), norms.q, norms.k, static_cast<int>(q_heads),
              Rope{static_cast<int>(cache.head_dim), eps, frequencies, tables.positions},
-             tables.row_pages, tables.row_slots, static_cast<int>(norms.first_row),
-             static_cast<int>(total));
+             tables.row_pages, tables.row_slots, static_cast<int>(norms.first_row));
     });
   });
 }

@@ -243,10 +243,10 @@ class TextEngine final : public Engine {
   }
 
   void RunTexts(std::vector<std::unique_ptr<Session>>& sessions, bool& last_was_prefill) {
-    std::vector<Phase> phases;
-    for (const auto& session : sessions) phases.push_back(session->phase());
+    std::vector<NextRows> next;
+    for (const auto& session : sessions) next.push_back(session->next_rows());
     std::vector<Session*> chosen;
-    for (const size_t index : ChooseStep(phases, last_was_prefill))
+    for (const size_t index : ChooseStep(next, last_was_prefill))
       chosen.push_back(sessions[index].get());
     last_was_prefill = chosen[0]->phase() == Phase::kPrefill;
     steps_.Run(chosen, [&] {

@@ -1,17 +1,20 @@
 #include "engine/scheduler.h"
 
-#include <algorithm>
-
 namespace bagel {
 
-std::vector<size_t> ChooseStep(std::span<const Phase> phases, bool last_was_prefill) {
-  std::vector<size_t> decoding;
-  for (size_t i = 0; i < phases.size(); ++i) {
-    if (phases[i] == Phase::kDecode) decoding.push_back(i);
+std::vector<size_t> ChooseStep(std::span<const NextRows> requests, bool last_was_prefill) {
+  std::vector<size_t> decoding, reading;
+  int64_t rows = 0;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    if (requests[i].phase == Phase::kDecode) {
+      decoding.push_back(i);
+    } else {
+      rows += requests[i].rows;
+      if (reading.empty() || rows <= kPrefillChunkTokens) reading.push_back(i);
+    }
   }
-  const auto prefill = std::find(phases.begin(), phases.end(), Phase::kPrefill);
-  if (prefill == phases.end() || (last_was_prefill && !decoding.empty())) return decoding;
-  return {static_cast<size_t>(prefill - phases.begin())};
+  if (reading.empty() || (last_was_prefill && !decoding.empty())) return decoding;
+  return reading;
 }
 
 bool IsPicturesTurn(const TurnState& state) {

@@ -3,6 +3,7 @@
 #define BAGEL_ENGINE_SCHEDULER_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -13,13 +14,20 @@ inline constexpr int kPrefillChunkTokens = 256;
 
 enum class Phase { kPrefill, kDecode };
 
-// Chooses the running requests that take part in the next step, by index into `phases` (oldest
+// What a running request adds to its next step.
+struct NextRows {
+  Phase phase;
+  int64_t rows;
+};
+
+// Chooses the running requests that take part in the next step, by index into `requests` (oldest
 // first):
 //  - everything that decodes goes together, since a step costs about the same for one and for many;
-//  - prefill goes one request at a time, the oldest first, so that its first word comes early;
+//  - prefill goes the oldest first, so that its first word comes early, and with it the next oldest
+//    as long as all are one chunk;
 //  - when there is both, the two take turns, so that neither a long picture stops the others' words
 //    nor do they keep a newcomer waiting.
-std::vector<size_t> ChooseStep(std::span<const Phase> phases, bool last_was_prefill);
+std::vector<size_t> ChooseStep(std::span<const NextRows> requests, bool last_was_prefill);
 
 // Whether the next turn is the picture's, where a picture waits beside texts.
 struct TurnState {

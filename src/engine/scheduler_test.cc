@@ -8,8 +8,9 @@ namespace {
 
 using testing::ElementsAre;
 
-constexpr Phase P = Phase::kPrefill;
-constexpr Phase D = Phase::kDecode;
+constexpr NextRows P{Phase::kPrefill, kPrefillChunkTokens};
+constexpr NextRows D{Phase::kDecode, 1};
+constexpr NextRows Short(int64_t rows) { return {Phase::kPrefill, rows}; }
 
 TEST(SchedulerTest, DecodesTogether) {
   EXPECT_THAT(ChooseStep(std::vector{D, D, D}, false), ElementsAre(0, 1, 2));
@@ -17,6 +18,14 @@ TEST(SchedulerTest, DecodesTogether) {
 
 TEST(SchedulerTest, PrefillsTheOldestAlone) {
   EXPECT_THAT(ChooseStep(std::vector{P, P}, true), ElementsAre(0));
+}
+
+TEST(SchedulerTest, PrefillsWhatFitsOneChunkTogether) {
+  EXPECT_THAT(ChooseStep(std::vector{Short(100), D, Short(156), Short(1)}, false),
+              ElementsAre(0, 2));
+  EXPECT_THAT(ChooseStep(std::vector{Short(3000), Short(10)}, false), ElementsAre(0));
+  // A long one is not overtaken by those behind it.
+  EXPECT_THAT(ChooseStep(std::vector{Short(10), Short(3000), Short(10)}, false), ElementsAre(0));
 }
 
 TEST(SchedulerTest, TakesTurns) {

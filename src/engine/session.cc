@@ -84,6 +84,16 @@ bool Session::TextGoesWithPicture() const {
          std::ssize(blocks_[block_ + 1].ids) <= Bagel::kRowsBesidePicture;
 }
 
+NextRows Session::next_rows() const {
+  if (phase() == Phase::kDecode) return {Phase::kDecode, 1};
+  const Block& block = blocks_[block_];
+  if (!block.is_image())
+    return {Phase::kPrefill,
+            std::min<int64_t>(kPrefillChunkTokens, std::ssize(block.ids) - offset_)};
+  const int64_t text = TextGoesWithPicture() ? std::ssize(blocks_[block_ + 1].ids) : 0;
+  return {Phase::kPrefill, block.image.rows() + 2 + text};
+}
+
 void Session::AddInputs(std::vector<StepInput>& inputs) {
   const auto add = [&]() -> StepInput& {
     inputs.emplace_back();

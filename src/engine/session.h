@@ -41,6 +41,8 @@ class Session {
 
   const Job& job() const { return *job_; }
   Phase phase() const { return block_ < blocks_.size() ? Phase::kPrefill : Phase::kDecode; }
+  // What AddInputs would add.
+  NextRows next_rows() const;
   bool done() const { return done_; }
   bool before_first_word() const { return result_.generated_tokens == 0; }
 
@@ -50,6 +52,12 @@ class Session {
 
   // Chooses the next token by `logits` [vocabulary]; needs nothing that sessions share.
   void Choose(std::span<const float> logits) { next_ = sampler_.Next(logits, history_); }
+  // The same by the best of the logits; false where those do not decide.
+  bool Choose(const BestValues& best, int32_t vocabulary) {
+    const std::optional<int32_t> id = sampler_.Next(best, vocabulary, history_);
+    if (id) next_ = *id;
+    return id.has_value();
+  }
   // Takes note that what AddInputs added has gone through the model, and that Choose was called if
   // it wanted logits.
   void Advance();

@@ -36,8 +36,8 @@ void TextSteps::Run(const std::vector<Session*>& chosen, const std::function<boo
       chosen[i]->AddInputs(inputs);
       if (inputs.back().wants_logits) wanting.push_back(i);
     }
-    const std::span<const float> logits = model_.Run(inputs, pool_, "step", stop);
-    const std::vector<std::exception_ptr> errors = Choose(chosen, wanting, logits);
+    const std::span<const BestValues> best = model_.RunForBest(inputs, pool_, "step", stop);
+    const std::vector<std::exception_ptr> errors = Choose(chosen, wanting, best);
     for (size_t i = 0; i < chosen.size(); ++i) Advance(*chosen[i], errors[i]);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::kCancelled) return;
@@ -50,19 +50,33 @@ void TextSteps::Run(const std::vector<Session*>& chosen, const std::function<boo
 
 std::vector<std::exception_ptr> TextSteps::Choose(const std::vector<Session*>& chosen,
                                                   const std::vector<size_t>& wanting,
-                                                  std::span<const float> logits) {
+                                                  std::span<const BestValues> best) {
   const auto vocabulary = static_cast<size_t>(model_.config().llm.vocabulary);
+  const size_t known = std::min(vocabulary, tokens_);
   std::vector<std::exception_ptr> errors(chosen.size());
-  const std::unique_lock lock(helpers_mutex_, std::try_to_lock);
-  ParallelFor(lock ? &helpers_ : nullptr, static_cast<int64_t>(wanting.size()), [&](int64_t row) {
-    const size_t i = wanting[static_cast<size_t>(row)];
+  std::vector<size_t> undecided;  // rows
+  for (size_t row = 0; row < wanting.size(); ++row) {
+    const size_t i = wanting[row];
     try {
-      chosen[i]->Choose(
-          logits.subspan(static_cast<size_t>(row) * vocabulary, std::min(vocabulary, tokens_)));
+      if (best.empty() || !chosen[i]->Choose(best[row], static_cast<int32_t>(known)))
+        undecided.push_back(row);
     } catch (...) {
       errors[i] = std::current_exception();
     }
-  });
+  }
+  if (undecided.empty()) return errors;
+
+  const std::span<const float> logits = model_.Logits();
+  const std::unique_lock lock(helpers_mutex_, std::try_to_lock);
+  ParallelFor(lock ? &helpers_ : nullptr, static_cast<int64_t>(undecided.size()),
+              [&](int64_t index) {
+                const size_t row = undecided[static_cast<size_t>(index)], i = wanting[row];
+                try {
+                  chosen[i]->Choose(logits.subspan(row * vocabulary, known));
+                } catch (...) {
+                  errors[i] = std::current_exception();
+                }
+              });
   return errors;
 }
 

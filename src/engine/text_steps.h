@@ -27,11 +27,11 @@ class TextSteps {
   void Run(const std::vector<Session*>& chosen, const std::function<bool()>& stop);
 
  private:
-  // The next tokens of the sessions `wanting` by their rows of `logits`. Returns an error for each
-  // that failed.
+  // The next tokens of the sessions `wanting`: by the `best` of their logits where the device tells
+  // those and they decide, else by all. Returns an error for each of `chosen` that failed.
   std::vector<std::exception_ptr> Choose(const std::vector<Session*>& chosen,
                                          const std::vector<size_t>& wanting,
-                                         std::span<const float> logits);
+                                         std::span<const BestValues> best);
 
   Bagel& model_;
   KvPool& pool_;

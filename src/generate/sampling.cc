@@ -31,6 +31,10 @@ constexpr size_t kBlock = 64;
 constexpr size_t kLanes = 4;
 using Lanes __attribute__((vector_size(kLanes * sizeof(float)))) = float;
 
+[[noreturn]] void ThrowNotNumbers() {
+  throw Error(ErrorKind::kInternal, "the model's logits are not numbers");
+}
+
 float LargestOfBlock(const float* values) {
   Lanes largest, lanes;
   std::memcpy(&largest, values, sizeof(largest));
@@ -40,8 +44,7 @@ float LargestOfBlock(const float* values) {
     largest = largest > lanes ? largest : lanes;
     not_numbers |= lanes != lanes;
   }
-  if (not_numbers[0] | not_numbers[1] | not_numbers[2] | not_numbers[3])
-    throw Error(ErrorKind::kInternal, "the model's logits are not numbers");
+  if (not_numbers[0] | not_numbers[1] | not_numbers[2] | not_numbers[3]) ThrowNotNumbers();
   return std::max({largest[0], largest[1], largest[2], largest[3]});
 }
 
@@ -62,26 +65,40 @@ Sampler::Sampler(const SamplingOptions& options, uint64_t seed) : options_(optio
   CheckSamplingOptions(options);
 }
 
-std::span<const float> Sampler::Penalize(std::span<const float> logits,
-                                         std::span<const int32_t> history) {
-  if (options_.repeat_penalty == 1.0f && options_.presence_penalty == 0.0f &&
-      options_.frequency_penalty == 0.0f)
-    return logits;
+bool Sampler::HasPenalties() const {
+  return options_.repeat_penalty != 1.0f || options_.presence_penalty != 0.0f ||
+         options_.frequency_penalty != 0.0f;
+}
+
+template <typename Body>
+void Sampler::ForPenalized(std::span<const int32_t> history, size_t vocabulary, const Body& body) {
   if (options_.repeat_last_n >= 0 && history.size() > static_cast<size_t>(options_.repeat_last_n))
     history = history.last(static_cast<size_t>(options_.repeat_last_n));
-  penalized_.assign(logits.begin(), logits.end());
-  counts_.resize(logits.size());
-  const auto known = [&](int32_t id) { return id >= 0 && static_cast<size_t>(id) < logits.size(); };
+  counts_.resize(vocabulary);
+  const auto known = [&](int32_t id) { return id >= 0 && static_cast<size_t>(id) < vocabulary; };
   for (const int32_t id : history) {
     if (known(id)) ++counts_[static_cast<size_t>(id)];
   }
   for (const int32_t id : history) {
     const int count = known(id) ? std::exchange(counts_[static_cast<size_t>(id)], 0) : 0;
-    if (count == 0) continue;
-    float& logit = penalized_[static_cast<size_t>(id)];
-    logit = logit > 0 ? logit / options_.repeat_penalty : logit * options_.repeat_penalty;
-    logit -= options_.presence_penalty + options_.frequency_penalty * static_cast<float>(count);
+    if (count > 0) body(id, count);
   }
+}
+
+float Sampler::Penalized(float logit, int times) const {
+  logit = logit > 0 ? logit / options_.repeat_penalty : logit * options_.repeat_penalty;
+  return logit -
+         (options_.presence_penalty + options_.frequency_penalty * static_cast<float>(times));
+}
+
+std::span<const float> Sampler::Penalize(std::span<const float> logits,
+                                         std::span<const int32_t> history) {
+  if (!HasPenalties()) return logits;
+  penalized_.assign(logits.begin(), logits.end());
+  ForPenalized(history, logits.size(), [&](int32_t id, int times) {
+    float& logit = penalized_[static_cast<size_t>(id)];
+    logit = Penalized(logit, times);
+  });
   return penalized_;
 }
 
@@ -90,8 +107,7 @@ int32_t Sampler::Next(std::span<const float> logits, std::span<const int32_t> hi
   logits = Penalize(logits, history);
   FindLargest(logits);
 
-  size_t kept = logits.size();
-  if (options_.top_k > 0) kept = std::min(kept, static_cast<size_t>(options_.top_k));
+  const size_t kept = Kept(logits.size());
   const float bound = Bound(kept);
   candidates_.clear();
   for (size_t block = 0; block < block_largest_.size(); ++block) {
@@ -101,16 +117,54 @@ int32_t Sampler::Next(std::span<const float> logits, std::span<const int32_t> hi
       if (logits[i] >= bound) candidates_.push_back({static_cast<int32_t>(i), logits[i]});
     }
   }
-  if (options_.temperature == 0.0f) return candidates_[0].id;
+  return Draw(BestCandidates(kept));
+}
 
+std::optional<int32_t> Sampler::Next(const BestValues& best, int32_t vocabulary,
+                                     std::span<const int32_t> history) {
+  if (best.count == BestValues::kNotNumbers) ThrowNotNumbers();
+  // Other logits could be raised.
+  if (options_.repeat_penalty < 1 || options_.presence_penalty < 0 ||
+      options_.frequency_penalty < 0)
+    return std::nullopt;
+  candidates_.clear();
+  for (int32_t i = 0; i < best.count; ++i)
+    if (best.columns[i] < vocabulary) candidates_.push_back({best.columns[i], best.values[i]});
+  if (HasPenalties()) {
+    std::sort(candidates_.begin(), candidates_.end(),
+              [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
+    ForPenalized(history, static_cast<size_t>(vocabulary), [&](int32_t id, int times) {
+      const auto found = std::lower_bound(
+          candidates_.begin(), candidates_.end(), id,
+          [](const Candidate& candidate, int32_t sought) { return candidate.id < sought; });
+      if (found != candidates_.end() && found->id == id)
+        found->logit = Penalized(found->logit, times);
+    });
+  }
+  if (candidates_.empty()) return std::nullopt;
+
+  const size_t kept = Kept(static_cast<size_t>(vocabulary));
+  std::span<const Candidate> found = BestCandidates(kept);
+  const float bound = LeastDrawn(found[0].logit);
+  const bool all_kept = found.size() == kept && found.back().logit >= best.floor;
+  if (!all_kept && bound < best.floor) return std::nullopt;
+  while (found.back().logit < bound) found = found.first(found.size() - 1);
+  return Draw(found);
+}
+
+size_t Sampler::Kept(size_t vocabulary) const {
+  return options_.top_k == 0 ? vocabulary
+                             : std::min(vocabulary, static_cast<size_t>(options_.top_k));
+}
+
+std::span<const Sampler::Candidate> Sampler::BestCandidates(size_t kept) {
   const auto better = [](const Candidate& a, const Candidate& b) {
     return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
   };
   kept = std::min(kept, candidates_.size());
   const auto end = candidates_.begin() + static_cast<std::ptrdiff_t>(kept);
-  std::nth_element(candidates_.begin(), end, candidates_.end(), better);
-  std::sort(candidates_.begin(), end, better);
-  return Draw(std::span(candidates_).first(kept));
+  std::partial_sort(candidates_.begin(), end, candidates_.end(), better);
+  return std::span(candidates_).first(kept);
 }
 
 void Sampler::FindLargest(std::span<const float> logits) {
@@ -124,13 +178,16 @@ void Sampler::FindLargest(std::span<const float> logits) {
   block_largest_.push_back(LargestOfBlock(rest.data()));
 }
 
-float Sampler::Bound(size_t kept) {
+float Sampler::LeastDrawn(float best) const {
   // Weights are shares of the best one's. Below 2^-54 they are lost in the rounding of any total
   // that holds the best one; and nothing below min_p is drawn, but top_p wants it in the total.
   double least = 0x1p-54;
   if (options_.top_p == 1.0f) least = std::max<double>(least, options_.min_p);
-  const double best = *std::max_element(block_largest_.begin(), block_largest_.end());
-  const auto bound = static_cast<float>(best + options_.temperature * (std::log(least) - 0.001));
+  return static_cast<float>(best + options_.temperature * (std::log(least) - 0.001));
+}
+
+float Sampler::Bound(size_t kept) {
+  const float bound = LeastDrawn(*std::max_element(block_largest_.begin(), block_largest_.end()));
   if (kept > block_largest_.size()) return bound;
   best_blocks_.resize(kept);
   std::partial_sort_copy(block_largest_.begin(), block_largest_.end(), best_blocks_.begin(),
@@ -139,6 +196,7 @@ float Sampler::Bound(size_t kept) {
 }
 
 int32_t Sampler::Draw(std::span<const Candidate> best_first) {
+  if (options_.temperature == 0.0f) return best_first[0].id;
   const double largest = best_first[0].logit;
   std::vector<double> weights;
   double total = 0;

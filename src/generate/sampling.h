@@ -3,10 +3,13 @@
 #define BAGEL_GENERATE_SAMPLING_H_
 
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "base/best_values.h"
 
 namespace bagel {
 
@@ -34,6 +37,10 @@ class Sampler {
   // generated), which the penalties look at. Order: penalties, top_k, temperature, top_p, min_p, as
   // Ollama applies them. NaN logits throw kInternal.
   int32_t Next(std::span<const float> logits, std::span<const int32_t> history);
+  // The same from the best of these logits alone, or nothing where they do not decide. Ids from
+  // `vocabulary` on are never picked.
+  std::optional<int32_t> Next(const BestValues& best, int32_t vocabulary,
+                              std::span<const int32_t> history);
 
  private:
   struct Candidate {
@@ -41,12 +48,23 @@ class Sampler {
     float logit;
   };
 
+  bool HasPenalties() const;
+  // Calls body(id, times) for each id below `vocabulary` that the penalties look at.
+  template <typename Body>
+  void ForPenalized(std::span<const int32_t> history, size_t vocabulary, const Body& body);
+  float Penalized(float logit, int times) const;
   // The logits themselves where no penalty is on.
   std::span<const float> Penalize(std::span<const float> logits, std::span<const int32_t> history);
   // Into block_largest_; NaN throws.
   void FindLargest(std::span<const float> logits);
-  // No lower logit can be drawn, nor changes what is drawn from the best `kept`.
+  // No logit below this can be drawn where `best` is the best, nor changes what is drawn.
+  float LeastDrawn(float best) const;
+  // The same, and none below the best `kept`.
   float Bound(size_t kept);
+  // Of so many tokens, how many top_k leaves.
+  size_t Kept(size_t vocabulary) const;
+  // The best `kept` of candidates_, best first.
+  std::span<const Candidate> BestCandidates(size_t kept);
   int32_t Draw(std::span<const Candidate> best_first);
 
   SamplingOptions options_;

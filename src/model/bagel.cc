@@ -1,6 +1,7 @@
 #include "model/bagel.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "image/patches.h"
 #include "image/resize.h"
@@ -173,6 +174,8 @@ size_t Bagel::WorkspaceBytes(const Ops& ops, const BagelConfig& config, int64_t 
 
 Bagel::~Bagel() {
   ops_.Free(workspace_memory_);
+  ops_.Free(device_logits_);
+  ops_.FreeHost(best_);
   ops_.FreeHost(results_.data());
 }
 
@@ -183,6 +186,32 @@ std::span<float> Bagel::TakeResults(size_t count) {
     results_ = {static_cast<float*>(ops_.AllocateHost(count * sizeof(float))), count};
   }
   return results_.first(count);
+}
+
+Tensor Bagel::TakeLogits(int64_t rows) {
+  const int64_t vocabulary = config_.llm.vocabulary;
+  if (!ops_.FindsBest()) {
+    float* data = TakeResults(static_cast<size_t>(rows * vocabulary)).data();
+    return {data, DType::kF32, rows, vocabulary, vocabulary};
+  }
+  if (logits_room_ < rows) {
+    ops_.Free(std::exchange(device_logits_, nullptr));
+    ops_.FreeHost(std::exchange(best_, nullptr));
+    logits_room_ = 0;
+    device_logits_ = ops_.Allocate(static_cast<size_t>(rows * vocabulary) * sizeof(float));
+    best_ =
+        static_cast<BestValues*>(ops_.AllocateHost(static_cast<size_t>(rows) * sizeof(BestValues)));
+    logits_room_ = rows;
+  }
+  return {device_logits_, DType::kF32, rows, vocabulary, vocabulary};
+}
+
+std::span<const float> Bagel::Logits() {
+  const auto count = static_cast<size_t>(logits_.rows * logits_.cols);
+  if (!ops_.FindsBest()) return results_.first(count);
+  const std::span<float> host = TakeResults(count);
+  ops_.CopyToHost(host.data(), logits_.data, host.size_bytes());
+  return host;
 }
 
 void Bagel::GrowWorkspace(size_t bytes) {
@@ -215,6 +244,13 @@ void Bagel::RunInWorkspace(const Body& body) {
 
 std::span<const float> Bagel::Run(std::span<const StepInput> inputs, const KvPool& pool,
                                   const std::string& name, const std::function<bool()>& stop) {
+  RunForBest(inputs, pool, name, stop);
+  return Logits();
+}
+
+std::span<const BestValues> Bagel::RunForBest(std::span<const StepInput> inputs, const KvPool& pool,
+                                              const std::string& name,
+                                              const std::function<bool()>& stop) {
   bool latents = false;
   for (const StepInput& input : inputs) {
     CHECK(input.keep && (!input.wants_logits || (!input.image && !input.latents)));
@@ -223,9 +259,7 @@ std::span<const float> Bagel::Run(std::span<const StepInput> inputs, const KvPoo
   const StepPlan plan = PlanStep(inputs, pool.pages());
   const int64_t wanted = std::count_if(inputs.begin(), inputs.end(),
                                        [](const StepInput& input) { return input.wants_logits; });
-  const int64_t vocabulary = config_.llm.vocabulary;
-  const std::span<float> found = TakeResults(static_cast<size_t>(wanted * vocabulary));
-  const Tensor logits{found.data(), DType::kF32, wanted, vocabulary, vocabulary};
+  logits_ = TakeLogits(wanted);
   const auto body = [&](Ops& ops, Workspace& workspace) {
     ops.BeginStep(plan.step);
     const Tensor hidden =
@@ -233,7 +267,8 @@ std::span<const float> Bagel::Run(std::span<const StepInput> inputs, const KvPoo
     const auto run = [&] {
       RunLayers(ops, workspace, config_, weights_, latents ? &drawing_layers_ : nullptr, plan,
                 &pool, hidden, name, stop);
-      RunLogits(ops, workspace, config_, weights_, inputs, plan, hidden, logits, name);
+      RunLogits(ops, workspace, config_, weights_, inputs, plan, hidden, logits_, name);
+      if (ops.FindsBest()) ops.FindBest(best_, logits_);
     };
     if (IsDecoding(inputs) && !ops.tracing())
       ops.Replay({workspace_memory_, &pool, hidden.rows}, run);
@@ -250,7 +285,8 @@ std::span<const float> Bagel::Run(std::span<const StepInput> inputs, const KvPoo
   }
   for (const StepInput& input : inputs)
     input.context->Advance(input.rows(), input.image || input.latents ? 1 : input.rows());
-  return found;
+  if (!ops_.FindsBest()) return {};
+  return {best_, static_cast<size_t>(wanted)};
 }
 
 std::span<const float> Bagel::Velocity(std::span<const StepInput> inputs, const KvPool& pool,

@@ -67,6 +67,13 @@ class Bagel {
   std::span<const float> Run(std::span<const StepInput> inputs, const KvPool& pool,
                              const std::string& name = "step",
                              const std::function<bool()>& stop = nullptr);
+  // The same, but where logits lie far from the host it returns the best of each row; elsewhere
+  // nothing, and Logits has them.
+  std::span<const BestValues> RunForBest(std::span<const StepInput> inputs, const KvPool& pool,
+                                         const std::string& name = "step",
+                                         const std::function<bool()>& stop = nullptr);
+  // What the last Run or RunForBest would return or returned, until the next of them or Velocity.
+  std::span<const float> Logits();
 
   // Latents that are not kept, one input for each guidance pass: returns their velocities [rows of
   // all inputs' latents, token size] in input order, valid until the next Run or Velocity.
@@ -90,6 +97,8 @@ class Bagel {
 
  private:
   void GrowWorkspace(size_t bytes);
+  // Memory for the logits of so many inputs and, where FindsBest says so, for the best of them.
+  Tensor TakeLogits(int64_t rows);
   // Host memory for as many values, which ops can write, until the next call.
   std::span<float> TakeResults(size_t count);
   // Runs `body(ops, workspace)` once to measure it and once for good.
@@ -105,6 +114,10 @@ class Bagel {
   size_t workspace_bytes_ = 0;
   void* workspace_memory_ = nullptr;
   std::span<float> results_;  // Ops::AllocateHost's
+  Tensor logits_;  // of the last step, in results_ or, where ops find the best, on the device
+  int64_t logits_room_ = 0;  // rows that were allocated on the device
+  void* device_logits_ = nullptr;
+  BestValues* best_ = nullptr;  // Ops::AllocateHost's, logits_room_ of them
 };
 
 }  // namespace bagel

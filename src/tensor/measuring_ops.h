@@ -46,6 +46,7 @@ class MeasuringOps final : public Ops {
   void DoAttention(const Tensor&, const Tensor&, const KvLayer&) override {}
   void DoFullAttention(const Tensor&, const Tensor&, const Tensor&, const Tensor&,
                        int64_t) override {}
+  void DoFindBest(BestValues*, const Tensor&) override {}
 
   DType activation_type_;
   DType kv_type_;

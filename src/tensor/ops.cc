@@ -1,9 +1,33 @@
 #include "tensor/ops.h"
 
+#include <algorithm>
+#include <cmath>
+#include <functional>
 #include <vector>
 
 namespace bagel {
 namespace {
+
+BestValues BestOfRow(const float* row, int64_t cols) {
+  BestValues best{};
+  if (std::any_of(row, row + cols, [](float value) { return std::isnan(value); })) {
+    best.count = BestValues::kNotNumbers;
+    return best;
+  }
+  std::vector<float> largest(static_cast<size_t>(std::min<int64_t>(BestValues::kSought, cols)));
+  std::partial_sort_copy(row, row + cols, largest.begin(), largest.end(), std::greater<>());
+  best.floor = largest.back();
+  for (int64_t column = 0; column < cols; ++column) {
+    if (row[column] < best.floor) continue;
+    if (best.count == BestValues::kMost) {
+      best.count = BestValues::kTooMany;
+      return best;
+    }
+    best.columns[best.count] = static_cast<int32_t>(column);
+    best.values[best.count++] = row[column];
+  }
+  return best;
+}
 
 bool SameShape(const Tensor& a, const Tensor& b) { return a.rows == b.rows && a.cols == b.cols; }
 
@@ -235,6 +259,15 @@ void Ops::CopyAside(void* device, const void* host, size_t bytes) {
 }
 
 Weight Ops::Place(const Weight& host, const std::string&, WeightMemory&) { return host; }
+
+void Ops::FindBest(BestValues* best, const Tensor& x) {
+  CHECK(x.dtype == DType::kF32 && x.cols > 0);
+  if (x.rows > 0) DoFindBest(best, x);
+}
+
+void Ops::DoFindBest(BestValues* best, const Tensor& x) {
+  for (int64_t row = 0; row < x.rows; ++row) best[row] = BestOfRow(x.f32(row), x.cols);
+}
 
 void Ops::Trace(const std::string& name, const Tensor& tensor) {
   if (!trace_) return;

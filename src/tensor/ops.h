@@ -15,6 +15,7 @@
 #include <string>
 #include <tuple>
 
+#include "base/best_values.h"
 #include "tensor/conv.h"
 #include "tensor/step.h"
 #include "tensor/tensor.h"
@@ -248,6 +249,15 @@ class Ops {
   void FullAttention(const Tensor& y, const Tensor& q, const Tensor& k, const Tensor& v,
                      int64_t heads);
 
+  // ---- Out of a long row ----
+
+  // Whether the host better asks for the best values of a row than reads all of it: ops do not
+  // write the host's memory as quickly as their own.
+  virtual bool FindsBest() const { return false; }
+  // The largest values of each row of x, f32; best has x.rows elements, memory of AllocateHost's,
+  // which are there after Wait.
+  void FindBest(BestValues* best, const Tensor& x);
+
   // ---- Looking in ----
 
   // Names a stage for whoever listens; the names are those of the reference's recorded stages.
@@ -297,6 +307,8 @@ class Ops {
   virtual void DoAttention(const Tensor& y, const Tensor& q, const KvLayer& cache) = 0;
   virtual void DoFullAttention(const Tensor& y, const Tensor& q, const Tensor& k, const Tensor& v,
                                int64_t heads) = 0;
+  // Reads and writes host memory.
+  virtual void DoFindBest(BestValues* best, const Tensor& x);
 
   Step step_;
   TraceSink trace_;

@@ -112,6 +112,11 @@ inline int __any_sync(unsigned mask, int predicate) {
   for (int offset = 16; offset > 0; offset /= 2) any |= __shfl_xor_sync(mask, any, offset);
   return any;
 }
+inline unsigned __ballot_sync(unsigned mask, int predicate) {
+  unsigned ballot = predicate != 0 ? 1u << emulation::Self() % 32 : 0;
+  for (int offset = 16; offset > 0; offset /= 2) ballot |= __shfl_xor_sync(mask, ballot, offset);
+  return ballot;
+}
 template <typename T>
 T __shfl_down_sync(unsigned mask, T value, unsigned offset, int width = 32) {
   const unsigned self = emulation::Self() % 32, size = static_cast<unsigned>(width);
@@ -125,6 +130,7 @@ T __shfl_up_sync(unsigned mask, T value, unsigned offset, int width = 32) {
   return emulation::Exchange(value, mask, from);
 }
 
+inline int __popc(unsigned bits) { return std::popcount(bits); }
 inline float __uint_as_float(unsigned bits) { return std::bit_cast<float>(bits); }
 inline unsigned __float_as_uint(float value) { return std::bit_cast<unsigned>(value); }
 inline float __int_as_float(int bits) { return std::bit_cast<float>(bits); }
