@@ -18,7 +18,9 @@ class StagedRows {
       : problem_(problem), columns_(columns), row_(first + Warp() / kRowWarps) {
     if (Idle()) return;
     if (problem.norm == nullptr) {
-      Load(columns.begin);
+#pragma unroll
+      for (int i = 0; i < kGroups; ++i)
+        if (Column(columns.begin, i) < columns.end) plain_[i] = Load(Column(columns.begin, i));
       return;
     }
 #pragma unroll
@@ -34,13 +36,15 @@ class StagedRows {
   __device__ __forceinline__ void Store(__half* staged) {
     __half* to = staged + row_ * problem_.stride;
     if (problem_.norm == nullptr) {
-      for (int from = columns_.begin; !Idle() && from < columns_.end;) {
+      if (Idle()) return;
 #pragma unroll
-        for (int i = 0; i < kPlain; ++i)
-          if (Column(from, i) < columns_.end) *Place(to, Column(from, i)) = plain_[i];
-        from += kPlain * kStep;
-        Load(from);
+      for (int i = 0; i < kGroups; ++i) {
+        const int column = Column(columns_.begin, i);
+        if (column < columns_.end) *Place(to, column) = plain_[i];
       }
+#pragma unroll 4
+      for (int column = Column(columns_.begin, kGroups); column < columns_.end; column += kStep)
+        *Place(to, column) = Load(column);
       return;
     }
     float sum = 0;
@@ -64,7 +68,7 @@ class StagedRows {
 
  private:
   static constexpr int kStep = 8 * 32 * kRowWarps;  // columns that the warps of a row take at once
-  static constexpr int kGroups = (kMostNormColumns + kStep - 1) / kStep, kPlain = 4;
+  static constexpr int kGroups = (kMostNormColumns + kStep - 1) / kStep;
 
   __device__ static int Warp() { return static_cast<int>(threadIdx.x / 32); }
   // Whether these warps have no row, or no place beside the others.
@@ -75,11 +79,8 @@ class StagedRows {
   __device__ uint4* Place(__half* to, int column) const {
     return reinterpret_cast<uint4*>(to) + PlaceOf<Format>((column - columns_.begin) / 8);
   }
-  __device__ __forceinline__ void Load(int from) {
-#pragma unroll
-    for (int i = 0; i < kPlain; ++i)
-      if (Column(from, i) < columns_.end)
-        plain_[i] = *reinterpret_cast<const uint4*>(problem_.x.At(row_, Column(from, i)));
+  __device__ uint4 Load(int column) const {
+    return *reinterpret_cast<const uint4*>(problem_.x.At(row_, column));
   }
   // The sum of the values of a row's warps. All threads of the block call it.
   __device__ static float SumOfRow(float value) {
@@ -96,7 +97,7 @@ class StagedRows {
   const Columns& columns_;
   int row_;
   float values_[kGroups][8] = {}, weights_[8];
-  uint4 plain_[kPlain];
+  uint4 plain_[kGroups];
 };
 
 __device__ __forceinline__ void StoreValue(void* y, int64_t index, bool half, bool add,
@@ -229,10 +230,11 @@ __device__ __forceinline__ void MultiplyRows(const Problem<Format>& problem) {
   }
 }
 
-template <typename Format, typename Sums, int kWarps>
+template <typename Format, typename Sums, int kWarps, bool kSliced>
 __global__ void __launch_bounds__(kWarps * 32, 1)
     GemvKernel([[maybe_unused]] const Problem<Format> problem) {
-  if constexpr (kHasMma || !Sums::kTensorCores) MultiplyRows<Format, Sums, kWarps>(problem);
+  if constexpr (kHasMma || !Sums::kTensorCores)
+    MultiplyRows<Format, Sums, kWarps, kSliced>(problem);
 }
 
 // Bytes of a row of x in shared memory, padded so that the next lies on other banks.

@@ -177,10 +177,11 @@ struct MultiplyAddSums {
 };
 
 // Warps that bring a row of x into shared memory together: all of them where it is the only one,
-// else at least two, so that a lane has registers for its part.
+// else enough for a lane to have registers for its part.
 template <typename Sums, int kWarps>
 constexpr int RowWarps() {
-  return kWarps / Sums::kMostRows < 2 ? 2 : kWarps / Sums::kMostRows;
+  constexpr int kLeast = 3, kMany = 4;
+  return kWarps / Sums::kMostRows < kLeast ? kMany : kWarps / Sums::kMostRows;
 }
 
 }  // namespace bagel::gemv
