@@ -117,7 +117,7 @@ __device__ inline unsigned FindFloor(const unsigned (&own)[kOwnGroups], int grou
 // One block a row.
 __global__ void __launch_bounds__(kSelectThreads)
     SelectKernel(BestValues* all, const unsigned* keys, View<const float> x, Groups groups) {
-  __shared__ int count, found[kMostGroups], columns[BestValues::kMost];
+  __shared__ int count, not_numbers, found[kMostGroups], columns[BestValues::kMost];
   __shared__ float values[BestValues::kMost];
   const int thread = static_cast<int>(threadIdx.x);
   const int row = static_cast<int>(blockIdx.x);
@@ -131,11 +131,11 @@ __global__ void __launch_bounds__(kSelectThreads)
     own[i] = group < groups.count ? keys[static_cast<int64_t>(row) * groups.count + group] : 0;
     numbers = numbers && own[i] != kNaN;
   }
-  if (thread == 0) count = 0;
+  if (thread == 0) count = not_numbers = 0;
   __syncthreads();
-  if (!numbers) atomicAdd(&count, 1);
+  if (!numbers) atomicAdd(&not_numbers, 1);
   __syncthreads();
-  if (count > 0) {
+  if (not_numbers > 0) {
     if (thread == 0) best.count = BestValues::kNotNumbers;
     return;
   }
