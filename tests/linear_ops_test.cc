@@ -125,6 +125,34 @@ TEST_P(OpsTest, NormLinear) {
   }
 }
 
+// As wide as BAGEL's decoder: a GPU with little shared memory takes these columns in slices.
+TEST_P(OpsTest, NormBeforeWideRows) {
+  constexpr int64_t kIn = 3584, kOut = 72;
+  const Matrix norm(1, kIn, 1);
+  const StoredWeight first(WeightFormat::kNf4, kOut, kIn, 2),
+      second(WeightFormat::kNf4, 40, kIn, 3);
+  const StoredWeight gate(WeightFormat::kNf4, kOut, kIn, 4, false);
+  const StoredWeight up(WeightFormat::kNf4, kOut, kIn, 5, false);
+  const StoredWeight down(WeightFormat::kNf4, kIn, kOut, 6, false);
+  for (const int64_t rows : {1, 2, 5, 8}) {
+    const Matrix x(rows, kIn, 7, 2);
+    const double bound = GetParam().ProductBound(WeightFormat::kNf4, rows, kIn);
+    Compare(Matrix(rows, kOut, 8), bound, std::to_string(rows), [&](Placed& on, const Tensor& y) {
+      const Weight a = on.Put(first), b = on.Put(second);
+      const Product products[] = {{y, &a}, {on.Take(y.dtype, rows, 40), &b}};
+      on.ops().NormLinear(products, on.Put(x, DType::kF32), on.Vector(norm.values()), 1e-6f,
+                          on.Take(on.ops().ActivationType(), rows, kIn));
+    });
+    CompareF32(x, 2 * bound, "gated " + std::to_string(rows), [&](Placed& on, const Tensor& y) {
+      const Weight a = on.Put(gate), b = on.Put(up), c = on.Put(down);
+      const DType type = on.ops().ActivationType();
+      on.ops().GatedMlpAdd(y, {on.Vector(norm.values()), 1e-6f, &a, &b, &c},
+                           on.Take(type, rows, kIn), on.Take(type, rows, kOut),
+                           on.Take(type, rows, kOut));
+    });
+  }
+}
+
 TEST_P(OpsTest, GatedMlpAdd) {
   const Matrix norm(1, 256, 1);
   for (const WeightFormat format : {WeightFormat::kBF16, WeightFormat::kNf4}) {
