@@ -161,7 +161,7 @@ __device__ __forceinline__ void StoreSlice(const Problem<Format>& problem, int u
 }
 
 // Floats of what the warps of a block leave of one unit, [warps][rows of x][kTile].
-constexpr int PartialsOf(int warps, int rows) { return warps * rows * kTile; }
+__host__ __device__ constexpr int PartialsOf(int warps, int rows) { return warps * rows * kTile; }
 
 // kSliced: a block has one of several slices of the columns.
 template <typename Format, typename Sums, int kWarps, bool kSliced>

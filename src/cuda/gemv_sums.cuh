@@ -179,7 +179,7 @@ struct MultiplyAddSums {
 // Warps that bring a row of x into shared memory together: all of them where it is the only one,
 // else enough for a lane to have registers for its part.
 template <typename Sums, int kWarps>
-constexpr int RowWarps() {
+__host__ __device__ constexpr int RowWarps() {
   constexpr int kLeast = 3, kMany = 4;
   return kWarps / Sums::kMostRows < kLeast ? kMany : kWarps / Sums::kMostRows;
 }
