@@ -56,7 +56,6 @@ struct Shared {
   };
   alignas(32) __half weights[kMaxGroup][kWide];
   float factors[kMaxGroup], largest[kMaxGroup], total[kMaxGroup];
-  bool last;
 };
 
 using Left = wmma::fragment<wmma::matrix_a, 8, 32, 16, __half, wmma::row_major>;
@@ -373,17 +372,8 @@ __global__ void __launch_bounds__(kThreads)
   }
   StorePartials(shared, result, partials, row, first_head, split, group);
 
-  __threadfence();
-  __syncthreads();
   const int splits = (keys + share - 1) / share;
-  if (thread == 0) {
-    int* counter = &partials.counters[row * static_cast<int>(gridDim.y) + kv_head];
-    shared.last = atomicAdd(counter, 1) == splits - 1;
-    if (shared.last) *counter = 0;
-  }
-  __syncthreads();
-  if (!shared.last) return;
-  __threadfence();
+  if (!IsLastBlock(&partials.counters[row * static_cast<int>(gridDim.y) + kv_head], splits)) return;
   Combine(shared, y, partials, row, first_head, splits, group);
 }
 

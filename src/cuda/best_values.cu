@@ -28,12 +28,9 @@ __device__ inline float ValueOf(unsigned key) {
 }
 
 // A row is read in lines of 32 columns. A group has `width` columns of one line, a power of two, or
-// all of `lines` lines.
+// all of `lines` lines in a row.
 struct Groups {
   int cols, width, lines, count;
-
-  // In 32 * lines columns.
-  __device__ int InLine() const { return 32 / width; }
 };
 
 // keys[row][group] of the groups' largest. A warp has kBlocksOfWarp times 32 * lines columns.
@@ -57,7 +54,7 @@ __global__ void __launch_bounds__(kThreads)
     unsigned key = largest[i];
     for (int offset = groups.width / 2; offset > 0; offset /= 2)
       key = max(key, __shfl_xor_sync(0xFFFFFFFFu, key, offset));
-    const int group = (first + i) * groups.InLine() + lane / groups.width;
+    const int group = (first + i) * (32 / groups.width) + lane / groups.width;
     if (lane % groups.width == 0 && group < groups.count) of_row[group] = key;
   }
 }

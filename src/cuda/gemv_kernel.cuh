@@ -135,22 +135,13 @@ __device__ __forceinline__ void StoreUnit(const Problem<Format>& problem, int un
 template <typename Format, int kThreads, typename SumOf>
 __device__ __forceinline__ void StoreSlice(const Problem<Format>& problem, int unit, int slice,
                                            const SumOf& sum_of) {
-  __shared__ bool last;
   const int size = problem.parts * problem.rows * kTile;
   float* slices = problem.slice_sums + static_cast<int64_t>(unit) * problem.slices * size;
 #pragma unroll 1
   for (int i = static_cast<int>(threadIdx.x); i < size; i += kThreads)
     slices[slice * size + i] =
         sum_of(i / kTile / problem.rows, i / kTile % problem.rows, i % kTile);
-  __threadfence();
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    last = atomicAdd(&problem.counters[unit], 1) == problem.slices - 1;
-    if (last) problem.counters[unit] = 0;
-  }
-  __syncthreads();
-  if (!last) return;
-  __threadfence();
+  if (!IsLastBlock(&problem.counters[unit], problem.slices)) return;
   StoreUnit<Format, kThreads>(problem, unit, [&](int part, int row, int output) {
     const float* from = slices + (part * problem.rows + row) * kTile + output;
     float sum = 0;

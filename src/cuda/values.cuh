@@ -118,6 +118,21 @@ __device__ inline float BlockSum(float value) {
   return WarpSum(lane < blockDim.x / 32 ? sums[lane] : 0.0f);
 }
 
+// Whether this block is the last of `blocks` to come here; it then sees what the others wrote to
+// the device's memory before, and the counter is 0 again. All threads of the block call it.
+__device__ inline bool IsLastBlock(int* counter, int blocks) {
+  __shared__ bool last;
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    last = atomicAdd(counter, 1) == blocks - 1;
+    if (last) *counter = 0;
+  }
+  __syncthreads();
+  if (last) __threadfence();
+  return last;
+}
+
 // A tensor's memory in a kernel.
 template <typename T>
 struct View {
