@@ -160,7 +160,7 @@ __device__ __forceinline__ void MultiplyRows(const Problem<Format>& problem) {
   constexpr int kThreads = kWarps * 32;
   using Stages = typename Sums::Stages;
   using Rows = StagedRows<Format, kWarps, RowWarps<Sums, kWarps>()>;
-  __shared__ unsigned table[Format::kTableWords > 0 ? Format::kTableWords : 1];
+  alignas(16) __shared__ unsigned table[Format::kTableWords > 0 ? Format::kTableWords : 1];
   auto* memory = reinterpret_cast<char*>(SharedMemory());
   auto* partials = reinterpret_cast<float*>(memory + kWarps * Stages::kWarpBytes);
   auto* staged = reinterpret_cast<__half*>(partials + 2 * PartialsOf(kWarps, problem.rows));
