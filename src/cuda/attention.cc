@@ -39,9 +39,6 @@ void CudaAttention::Attend(const Tensor& y, const Tensor& q, const KvLayer& cach
   if (cache.head_dim != kTensorCoreHead || !IsAligned(y, cache.head_dim) || context_.IsTuring() ||
       (packed && tables.single_rows))
     return AttendPlain(context_.stream(), y, q, cache, tables);
-  const auto attend = context_.HasHopper() ? AttendHopper
-                      : context_.HasMma()  ? AttendMma
-                                           : AttendWmma;
   const bool usable = q.dtype == DType::kF16 && IsAligned(q, cache.head_dim);
   const size_t query_bytes = usable ? 0 : F16Bytes(q);  // a multiple of 256, as heads are
   auto* memory = static_cast<char*>(
@@ -50,7 +47,12 @@ void CudaAttention::Attend(const Tensor& y, const Tensor& q, const KvLayer& cach
   const UnpackedPages pages =
       packed ? UnpackPages(context_.stream(), cache, tables, memory + query_bytes)
              : UnpackedPages{cache, tables};
-  attend(context_.stream(), y, queries, pages.cache, pages.tables);
+  if (!context_.HasHopper())
+    return (context_.HasMma() ? AttendMma : AttendWmma)(context_.stream(), y, queries, pages.cache,
+                                                        pages.tables);
+  // Maps may move, which a recorded step does not learn.
+  const KvTileMaps* maps = tables.single_rows ? nullptr : maps_.Of(pages.cache);
+  AttendHopper(context_.stream(), y, queries, pages.cache, pages.tables, maps);
 }
 
 void CudaAttention::AttendFull(const Tensor& y, const Tensor& q, const Tensor& k, const Tensor& v,

@@ -6,13 +6,14 @@
 
 #include "cuda/context.h"
 #include "cuda/step_tables.h"
+#include "cuda/tile_map.h"
 #include "tensor/ops.h"
 
 namespace bagel {
 
 class CudaAttention {
  public:
-  explicit CudaAttention(CudaContext& context) : context_(context) {}
+  explicit CudaAttention(CudaContext& context) : context_(context), maps_(context) {}
 
   // See Ops::Attention and Ops::FullAttention. q, k, v and y are f16 or f32 and are multiplied as
   // f16 with f32 sums; the cache is f16 or kI8.
@@ -22,6 +23,7 @@ class CudaAttention {
 
  private:
   CudaContext& context_;
+  TileMaps maps_;
 };
 
 }  // namespace bagel

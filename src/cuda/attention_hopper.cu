@@ -7,6 +7,7 @@
 #include "cuda/attention_problem.cuh"
 #include "cuda/hopper.cuh"
 #include "cuda/launch.h"
+#include "cuda/tile_map.h"
 
 namespace bagel {
 namespace {
@@ -16,12 +17,13 @@ constexpr int kThreads = 3 * kGroupThreads;
 constexpr int kGroupRows = 64, kRows = 2 * kGroupRows;
 static_assert(kRows == StepTableBuilder::kTileRows);
 constexpr int kKeys = 128;
-static_assert(kKvPageTokens % kKeys == 0);
+static_assert(kKvPageTokens % kKeys == 0 && kKeys == kTileMapRows);
 constexpr int kPanel = 64;  // columns of a panel
+static_assert(kPanel == kTileMapColumns);
 constexpr int kPanels = 2;
 constexpr int kScores = kKeys / 2;        // of a thread: two rows, a quarter of the columns
 constexpr int kSlots = 6;                 // tiles in memory, of keys and of values
-[[maybe_unused]] constexpr int kLag = 2;  // tiles under way before the first is announced
+[[maybe_unused]] constexpr int kLag = 2;  // tiles on their way while threads copy another
 
 struct Shared {
   __half queries[kPanels][kRows * kPanel];
@@ -64,54 +66,100 @@ __device__ __forceinline__ void CopyRows(__half (&to)[kPanels][kTileRows * kPane
   }
 }
 
-// The warpgroup that copies.
+// The same with a whole tile, `stride` elements from row to row.
+template <int kHead>
+__device__ __forceinline__ void CopyTile(__half (&to)[kPanels][kKeys * kPanel], const __half* from,
+                                         int64_t stride) {
+  constexpr int kChunks = kPanels * kPanel / 8, kLines = kGroupThreads / kChunks;
+  const int thread = static_cast<int>(threadIdx.x % kGroupThreads);
+  const int line = thread / kChunks, chunk = thread % kChunks, column = 8 * chunk;
+  if (column >= kHead) return;
+  __half* place = to[column / kPanel] + line * kPanel + 8 * (chunk % 8 ^ line % 8);
+  from += line * stride + column;
+#pragma unroll
+  for (int turn = 0; turn < kKeys / kLines; ++turn)
+    CopyAsync16(place + turn * kLines * kPanel, from + turn * kLines * stride);
+}
+
+// The warpgroup that copies. Whole tiles of pages come through `maps`, where there are some.
 template <int kHead, typename Block>
 class Copier {
  public:
-  __device__ Copier(Shared& shared, const Block& block) : shared_(shared), block_(block) {}
+  __device__ Copier(Shared& shared, const Block& block, const KvTileMaps* maps)
+      : shared_(shared), block_(block), maps_(maps) {}
 
   __device__ __forceinline__ void Run() {
-    const int head_dim = block_.head_dim();
-    CopyRows<kHead, kRows>(shared_.queries, block_.rows, head_dim,
+    if (maps_ != nullptr && threadIdx.x == 0) AcquireMaps(maps_);
+    CopyRows<kHead, kRows>(shared_.queries, block_.rows, block_.head_dim(),
                            [&](int row) { return block_.Query(row); });
+    CommitCopies();
     const int last = (block_.keys - 1) / kKeys;
     for (int tile = last; tile >= 0; --tile) {
       Copy(tile, false);
       if (tile < last) Copy(tile + 1, true);
     }
     Copy(0, true);
-    WaitForCopies<0>();
-    for (; under_way_ > 0; --under_way_) Announce();
+    Announce<0>();
   }
 
  private:
-  // Starts a tile of keys or values, and announces the one kLag before it.
+  // Starts a tile of keys or values, and announces those before it that are there.
   __device__ __forceinline__ void Copy(int tile, bool values) {
     WaitAtBarrier(&shared_.empty[turn_.slot], turn_.parity ^ 1);
     const KeyTile from = block_.Tile(tile * kKeys);
-    const __half* rows = values ? from.v : from.k;
-    CopyRows<kHead, kKeys>(shared_.tiles[turn_.slot], block_.keys - tile * kKeys, block_.head_dim(),
-                           [&](int row) { return rows + row * from.stride; });
-    CommitCopies();
-    turn_.Advance();
-    if (under_way_ < kLag) {
-      ++under_way_;
-    } else {
-      WaitForCopies<kLag>();
-      Announce();
+    const int count = block_.keys - tile * kKeys;
+    auto& to = shared_.tiles[turn_.slot];
+    if (count >= kKeys && maps_ != nullptr) {
+      if (threadIdx.x == 0) FetchTile(to, from, values);
+      Announce<0>();
+      Arrive(turn_.slot);
+      turn_.Advance();
+      return;
     }
+    const __half* rows = values ? from.v : from.k;
+    if (count >= kKeys && block_.head_dim() == kHead)
+      CopyTile<kHead>(to, rows, from.stride);
+    else
+      CopyRows<kHead, kKeys>(to, count, block_.head_dim(),
+                             [&](int row) { return rows + row * from.stride; });
+    CommitCopies();
+    Announce<kLag>();
+    copies_ = true;
+    ++under_way_;
+    turn_.Advance();
   }
+  // Announces those that threads copied, but for the last kLeft with the one that is begun.
+  template <int kLeft>
   __device__ __forceinline__ void Announce() {
+    if (kLeft == 0 ? !copies_ : under_way_ < kLeft) return;
+    WaitForCopies<kLeft>();
     PublishToProducts();
     __syncwarp();
-    if (threadIdx.x % 32 == 0) ArriveAtBarrier(&shared_.full[announced_]);
-    announced_ = announced_ + 1 == kSlots ? 0 : announced_ + 1;
+    for (; under_way_ > (kLeft > 0 ? kLeft - 1 : 0); --under_way_)
+      Arrive((turn_.slot + kSlots - under_way_) % kSlots);
+    copies_ = kLeft > 0;
+  }
+  __device__ __forceinline__ void Arrive(int slot) {
+    if (threadIdx.x % 32 == 0) ArriveAtBarrier(&shared_.full[slot]);
+  }
+  // By one thread.
+  __device__ __forceinline__ void FetchTile(__half (&to)[kPanels][kKeys * kPanel],
+                                            const KeyTile& from, bool values) {
+    const TileMap* map = from.scratch ? (values ? &maps_->scratch_values : &maps_->scratch_keys)
+                                      : (values ? &maps_->values : &maps_->keys);
+    uint64_t* full = &shared_.full[turn_.slot];
+    ExpectBytes(full, sizeof(to));
+#pragma unroll
+    for (int panel = 0; panel < kPanels; ++panel)
+      FetchPanel(to[panel], map, panel * kPanel, from.row, full);
   }
 
   Shared& shared_;
   const Block& block_;
+  const KvTileMaps* maps_;
   Turn turn_;
-  int under_way_ = 0, announced_ = 0;
+  int under_way_ = 0;   // tiles that threads copy and that are not announced
+  bool copies_ = true;  // whether threads copied since all was announced, the queries at first
 };
 
 // scores = a group's queries times a tile's keys.
@@ -307,7 +355,8 @@ class Worker {
 };
 
 template <int kHead, typename Problem>
-__device__ __forceinline__ void AttendTile(const Problem& problem, float scale) {
+__device__ __forceinline__ void AttendTile(const Problem& problem, const KvTileMaps* maps,
+                                           float scale) {
   auto& shared = *reinterpret_cast<Shared*>(SharedMemory());
   const typename Problem::Block block(problem);
   const bool alone = block.rows <= kGroupRows;  // the second group has no rows
@@ -322,7 +371,7 @@ __device__ __forceinline__ void AttendTile(const Problem& problem, float scale) 
   const int group = static_cast<int>(threadIdx.x) / kGroupThreads - 1;
   if (group < 0) {
     GiveRegisters<40>();
-    Copier<kHead, typename Problem::Block>(shared, block).Run();
+    Copier<kHead, typename Problem::Block>(shared, block, maps).Run();
   } else {
     TakeRegisters<232>();
     if (group == 0 || !alone)
@@ -332,28 +381,29 @@ __device__ __forceinline__ void AttendTile(const Problem& problem, float scale) 
 
 template <int kHead, typename Problem>
 __global__ void __launch_bounds__(kThreads, 1)
-    AttendHopperKernel([[maybe_unused]] Problem problem, [[maybe_unused]] float scale) {
-  if constexpr (kHasHopper) AttendTile<kHead>(problem, scale);
+    AttendHopperKernel([[maybe_unused]] Problem problem, [[maybe_unused]] const KvTileMaps* maps,
+                       [[maybe_unused]] float scale) {
+  if constexpr (kHasHopper) AttendTile<kHead>(problem, maps, scale);
 }
 
 template <int kHead, typename Problem>
-void LaunchKernel(cudaStream_t stream, dim3 grid, const Problem& problem, int64_t head_dim) {
+void LaunchKernel(cudaStream_t stream, dim3 grid, const Problem& problem, const KvTileMaps* maps,
+                  int64_t head_dim) {
   const float scale = 1.4426950408889634f / std::sqrt(static_cast<float>(head_dim));  // log2(e)
   Launch(stream, {grid, dim3(kThreads), sizeof(Shared)}, AttendHopperKernel<kHead, Problem>,
-         problem, scale);
+         problem, maps, scale);
 }
 
 }  // namespace
 
 void AttendHopper(cudaStream_t stream, const Tensor& y, const Tensor& q, const KvLayer& cache,
-                  const StepTables& tables) {
+                  const StepTables& tables, const KvTileMaps* maps) {
   constexpr int kHead = 128;
-  CHECK(cache.head_dim == kHead);
   const int64_t heads = q.cols / kHead;
   const dim3 grid(static_cast<unsigned>(tables.tile_count), static_cast<unsigned>(heads));
   WithType(y.dtype, [&](auto type) {
     using Y = decltype(type);
-    LaunchKernel<kHead>(stream, grid, MakePagedProblem<Y>(y, q, cache, tables), kHead);
+    LaunchKernel<kHead>(stream, grid, MakePagedProblem<Y>(y, q, cache, tables), maps, kHead);
   });
 }
 
@@ -366,9 +416,9 @@ void AttendFullHopper(cudaStream_t stream, const Tensor& y, const Tensor& q, con
     using Y = decltype(type);
     const DenseProblem<Y> problem = MakeDenseProblem<Y>(y, q, k, v, heads);
     if (head_dim <= 80)
-      LaunchKernel<80>(stream, grid, problem, head_dim);
+      LaunchKernel<80>(stream, grid, problem, nullptr, head_dim);
     else
-      LaunchKernel<128>(stream, grid, problem, head_dim);
+      LaunchKernel<128>(stream, grid, problem, nullptr, head_dim);
   });
 }
 

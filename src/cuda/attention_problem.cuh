@@ -14,15 +14,18 @@ struct KeyTile {
   const __half* k;
   const __half* v;
   int64_t stride;
+  bool scratch;  // of the cache's scratch pages
+  int row;       // the first, among all rows of the cache's pages or of its scratch pages
 };
 
 // Both problems have a Block with: rows of the tile, keys that its last row sees, Limit(row), the
 // keys that a row sees, Query(row) and Result(row), its head's part of a row, and Tile(first),
 // where keys from `first` on lie, those up to the next multiple of kKvPageTokens together.
 
-// A step over the cache. Grid: tiles, heads.
+// A step over the cache, heads of kHead. Grid: tiles, heads.
 template <typename Y>
 struct PagedProblem {
+  static constexpr int kHead = 128;
   View<Y> y;
   View<const __half> q;
   KvPages cache;
@@ -44,21 +47,22 @@ struct PagedProblem {
     }
     __device__ int Limit(int row) const { return KeysOf(span_, first_ + row); }
     __device__ const __half* Query(int row) const {
-      return problem_.q.At(RowOf(span_, first_ + row), head_ * problem_.cache.head_dim);
+      return problem_.q.At(RowOf(span_, first_ + row), head_ * kHead);
     }
     __device__ Y* Result(int row) const {
-      return problem_.y.At(RowOf(span_, first_ + row), head_ * problem_.cache.head_dim);
+      return problem_.y.At(RowOf(span_, first_ + row), head_ * kHead);
     }
     __device__ KeyTile Tile(int first) const {
       const int page = PageOf(problem_.tables, span_, first);
-      const int head_dim = problem_.cache.head_dim;
-      const int64_t place = (static_cast<int64_t>(head_ / problem_.group) * kKvPageTokens +
-                             first % static_cast<int>(kKvPageTokens)) *
-                            head_dim;
-      return {problem_.cache.KeyPage(page) + place, problem_.cache.ValuePage(page) + place,
-              head_dim};
+      const KvPages& all = problem_.cache;
+      const bool scratch = page >= all.pages;
+      constexpr int kTokens = static_cast<int>(kKvPageTokens);
+      const int in_page = head_ / problem_.group * kTokens + first % kTokens;
+      const int row = (scratch ? page - all.pages : page) * all.kv_heads * kTokens + in_page;
+      return {all.KeyPage(page) + in_page * kHead, all.ValuePage(page) + in_page * kHead, kHead,
+              scratch, row};
     }
-    __device__ int head_dim() const { return problem_.cache.head_dim; }
+    __device__ int head_dim() const { return kHead; }
 
     int rows, keys;
 
@@ -91,7 +95,8 @@ struct DenseProblem {
     __device__ const __half* Query(int row) const { return problem_.q.At(first_ + row, column_); }
     __device__ Y* Result(int row) const { return problem_.y.At(first_ + row, column_); }
     __device__ KeyTile Tile(int first) const {
-      return {problem_.k.At(first, column_), problem_.v.At(first, column_), problem_.k.stride};
+      return {problem_.k.At(first, column_), problem_.v.At(first, column_), problem_.k.stride,
+              false, first};
     }
     __device__ int head_dim() const { return problem_.head_size; }
 
@@ -107,6 +112,7 @@ struct DenseProblem {
 template <typename Y>
 PagedProblem<Y> MakePagedProblem(const Tensor& y, const Tensor& q, const KvLayer& cache,
                                  const StepTables& tables) {
+  CHECK(cache.head_dim == PagedProblem<Y>::kHead);
   return {ViewOf<Y>(y), ViewOf<const __half>(q), PagesOf<__half>(cache), SpanTablesOf(tables),
           static_cast<int>(q.cols / cache.head_dim / cache.kv_heads)};
 }

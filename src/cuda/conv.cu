@@ -153,9 +153,9 @@ void CudaConv::RunBands(const Tensor& y, const Tensor& x, const Weight& weight,
     const PatchSource patches{values, DeviceGeometryOf(part), static_cast<int>(x.cols),
                               static_cast<int>(output.rows)};
     WithType(y.dtype, [&](auto type) {
-      LaunchGemm<Shape>(context_.stream(),
-                        GemmResultOf<decltype(type)>(output, weight.bias, add, 1.0f), patches,
-                        kernel, weight.in);
+      LaunchGemm<Shape>(context_, GemmResultOf<decltype(type)>(output, weight.bias, add, 1.0f),
+                        patches, kernel, weight.in,
+                        ShareLastTurn<Shape>(context_, output.rows, output.cols, weight.in));
     });
   }
 }

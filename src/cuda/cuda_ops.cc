@@ -20,6 +20,7 @@
 #include "cuda/roofs.h"
 #include "cuda/row_ops.h"
 #include "cuda/sequence_ops.h"
+#include "cuda/small_copy.h"
 #include "cuda/step_tables.h"
 #include "cuda/upload.h"
 
@@ -159,10 +160,15 @@ class CudaOps final : public Ops {
       for (int64_t r = 0; r < rows; ++r)
         UnpackRow(table, ids[static_cast<size_t>(first + r)], values + r * table.in);
       const size_t bytes = static_cast<size_t>(rows) * row_bytes;
-      void* device = context_.Scratch(bytes);
-      CUDA_CHECK(cudaMemcpyAsync(device, values, bytes, cudaMemcpyHostToDevice, context_.stream()));
+      const float* from = values;
+      if (bytes > kSmallCopyBytes) {
+        void* device = context_.Scratch(bytes);
+        CUDA_CHECK(
+            cudaMemcpyAsync(device, values, bytes, cudaMemcpyHostToDevice, context_.stream()));
+        from = static_cast<const float*>(device);
+      }
+      CudaTakeRows(context_.stream(), y.Rows(first, rows), from, add);
       uploader_.Sent();
-      CudaTakeRows(context_.stream(), y.Rows(first, rows), static_cast<const float*>(device), add);
     }
   }
 

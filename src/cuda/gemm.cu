@@ -14,7 +14,7 @@ using Shape = GemmShape<2, 2, 64, 64, 32, 2>;
 
 bool GemmTakesRows(const Tensor& x) { return x.dtype == DType::kF16 && InEights(x); }
 
-void DenseGemm(const CudaContext& context, const Tensor& y, const Tensor& x, const void* values,
+void DenseGemm(CudaContext& context, const Tensor& y, const Tensor& x, const void* values,
                const float* bias, bool add, float scale) {
   const auto depth = static_cast<int>(x.cols);
   const HalfSource rows{static_cast<const __half*>(x.data), x.stride, static_cast<int>(x.rows),
@@ -23,7 +23,8 @@ void DenseGemm(const CudaContext& context, const Tensor& y, const Tensor& x, con
                            depth};
   WithType(y.dtype, [&](auto type) {
     const auto result = GemmResultOf<decltype(type)>(y, bias, add, scale);
-    LaunchGemm<Shape>(context.stream(), result, rows, weights, depth);
+    LaunchGemm<Shape>(context, result, rows, weights, depth,
+                      ShareLastTurn<Shape>(context, y.rows, y.cols, depth));
   });
 }
 

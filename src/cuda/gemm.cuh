@@ -12,7 +12,8 @@
 // cycles of shared memory; writing 384 rows of tiles is another 1/10. Tensor instructions take an
 // issue slot in two, all else (about 40 in 300) fits between them. So the tensor cores are what
 // limits it; what is lost is the wait at the end of a step, which the other block or the other
-// warp of a scheduler covers in part.
+// warp of a scheduler covers in part. Tiles that do not fill all multiprocessors are divided over
+// k.
 #ifndef BAGEL_CUDA_GEMM_CUH_
 #define BAGEL_CUDA_GEMM_CUH_
 
@@ -20,14 +21,14 @@
 
 #include <algorithm>
 
+#include "cuda/context.h"
 #include "cuda/launch.h"
 #include "cuda/ptx.cuh"
 #include "cuda/values.cuh"
 
 namespace bagel {
 
-// Where y goes, and what is done to it on the way. Part p of a product that is divided over k goes
-// to rows p * rows and on.
+// Where y goes, and what is done to it on the way.
 template <typename Y>
 struct GemmResult {
   View<Y> y;
@@ -112,6 +113,10 @@ class TilePieces {
 
 template <typename Shape>
 using WarpSums = Sums[Shape::kWarpRows / kSide][Shape::kWarpCols / kSide];
+// What a block's threads hold of its tile.
+template <typename Shape>
+inline constexpr int kBlockSums = sizeof(WarpSums<Shape>) /
+                                  sizeof(Sums) * Sums::num_elements* Shape::kThreads;
 
 // kSide of k.
 template <typename Shape>
@@ -150,7 +155,7 @@ __device__ __forceinline__ void StoreFragment(const GemmResult<Y>& result, const
   for (int i = 0; i < kCols; ++i)
     values[i] = values[i] * result.scale +
                 (result.bias != nullptr && i < count ? result.bias[col + i] : 0.0f);
-  Y* to = result.y.At(static_cast<int64_t>(blockIdx.y) * result.rows + row, col);
+  Y* to = result.y.At(row, col);
   if (result.eights) {
     if (result.add) {
       float before[kCols];
@@ -166,31 +171,79 @@ __device__ __forceinline__ void StoreFragment(const GemmResult<Y>& result, const
     if (i < count) to[i] = FromFloat<Y>(result.add ? ToFloat(to[i]) + values[i] : values[i]);
 }
 
-// The block's tile: kRasterRows tiles of rows at a time, all their columns.
+// Where a tile begins: kRasterRows tiles of rows at a time, all their columns.
 template <typename Shape, typename Y>
-__device__ __forceinline__ int2 FirstOfTile(const GemmResult<Y>& result) {
+__device__ __forceinline__ int2 FirstOfTile(const GemmResult<Y>& result, int tile) {
   const int rows = (result.rows + Shape::kRows - 1) / Shape::kRows;
   const int cols = (result.cols + Shape::kCols - 1) / Shape::kCols;
-  const int tile = static_cast<int>(blockIdx.x);
   const int first = tile / (kRasterRows * cols) * kRasterRows;
   const int height = rows - first < kRasterRows ? rows - first : kRasterRows;
   const int index = tile - first * cols;
   return {(first + index % height) * Shape::kRows, index / height * Shape::kCols};
 }
 
-// Grid: tiles of y, parts of k of `depth` each, a multiple of Shape::kDepth.
+// Which tiles several blocks share, each of which takes a part of k.
+struct SharedTiles {
+  int first;      // so many tiles have a block of their own
+  int parts;      // blocks of each tile behind them
+  float* sums;    // [those tiles][parts][what a block's threads hold]
+  int* counters;  // [those tiles]: parts that are done; 0 before and after
+};
+
+// What a block does.
+struct BlockShare {
+  int tile, part;
+  bool alone;
+
+  __device__ explicit BlockShare(const SharedTiles& tiles) {
+    const int block = static_cast<int>(blockIdx.x), behind = block - tiles.first;
+    alone = behind < 0 || tiles.parts == 1;
+    tile = alone ? block : tiles.first + behind / tiles.parts;
+    part = alone ? 0 : behind % tiles.parts;
+  }
+};
+
+// Leaves a block's sums of a shared tile for the block that is the last to do so, where all are
+// added, always in the same order; returns whether this is it.
+template <typename Shape>
+__device__ __forceinline__ bool AddParts(WarpSums<Shape>& sums, const SharedTiles& tiles,
+                                         const BlockShare& share) {
+  const int tile = share.tile - tiles.first;
+  float* parts =
+      tiles.sums + static_cast<int64_t>(tile) * tiles.parts * kBlockSums<Shape> + threadIdx.x;
+  const auto for_each = [&](int part, const auto& body) {
+    float* place = parts + static_cast<int64_t>(part) * kBlockSums<Shape>;
+#pragma unroll
+    for (auto& row : sums)
+#pragma unroll
+      for (Sums& fragment : row)
+#pragma unroll
+        for (int i = 0; i < Sums::num_elements; ++i, place += Shape::kThreads)
+          body(fragment.x[i], *place);
+  };
+  for_each(share.part, [](float sum, float& place) { place = sum; });
+  if (!IsLastBlock(&tiles.counters[tile], tiles.parts)) return false;
+  for_each(0, [](float& sum, float place) { sum = place; });
+#pragma unroll 1
+  for (int part = 1; part < tiles.parts; ++part)
+    for_each(part, [](float& sum, float place) { sum += place; });
+  return true;
+}
+
 template <typename Shape, typename Y, typename A, typename B>
 __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocks)
-    GemmKernel(GemmResult<Y> result, A a_source, B b_source, int all_depth, int depth) {
+    GemmKernel(GemmResult<Y> result, A a_source, B b_source, int depth, SharedTiles tiles) {
   auto& shared = *reinterpret_cast<Shared<Shape>*>(SharedMemory());
   a_source.Prepare();
   b_source.Prepare();
-  const int2 first = FirstOfTile<Shape>(result);
+  const BlockShare share(tiles);
+  const int2 first = FirstOfTile<Shape>(result, share.tile);
   const int warp = static_cast<int>(threadIdx.x / 32);
   const int warp_row = warp % Shape::kRowParts * Shape::kWarpRows;
   const int warp_col = warp / Shape::kRowParts * Shape::kWarpCols;
-  const int begin = static_cast<int>(blockIdx.y) * depth;
-  const int end = all_depth - begin < depth ? all_depth : begin + depth;
+  const int steps = (depth + Shape::kDepth - 1) / Shape::kDepth;
+  const int begin = share.alone ? 0 : steps * share.part / tiles.parts * Shape::kDepth;
+  const int end = share.alone ? depth : steps * (share.part + 1) / tiles.parts * Shape::kDepth;
 
   WarpSums<Shape> sums;
 #pragma unroll
@@ -229,6 +282,7 @@ __global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocks)
     stage = 1 - stage;
   }
 
+  if (!share.alone && !AddParts<Shape>(sums, tiles, share)) return;
   float* staging = reinterpret_cast<float*>(&shared) + warp * kSide * kStagingStride;
 #pragma unroll
   for (int m = 0; m < Shape::kWarpRows / kSide; ++m)
@@ -246,21 +300,51 @@ int64_t GemmTiles(int64_t rows, int64_t cols) {
 
 }  // namespace gemm
 
-// In at most `parts` of k, whose results lie below each other; returns their number.
+// How many tiles of a result have a block of their own; the others are shared by `parts` blocks.
+struct GemmParts {
+  int64_t alone, parts;
+};
+
+// The tiles that do not fill the multiprocessors once more are shared, so that they take a part of
+// a turn; each part costs about a fiftieth of one.
+template <typename Shape>
+GemmParts ShareLastTurn(const CudaContext& context, int64_t rows, int64_t cols, int64_t depth) {
+  constexpr int64_t kMostParts = 8, kFewSteps = 8;
+  constexpr double kCost = 0.02;
+  const int64_t places = int64_t{context.multiprocessors()} * Shape::kBlocks;
+  const int64_t tiles = gemm::GemmTiles<Shape>(rows, cols), last = tiles % places;
+  const int64_t most = std::min(kMostParts, depth / Shape::kDepth / kFewSteps);
+  int64_t best = 1;
+  double least = 1;
+  for (int64_t parts = 2; parts <= most; ++parts) {
+    const auto turns = static_cast<double>((last * parts + places - 1) / places);
+    const double cost = turns / static_cast<double>(parts) + kCost * static_cast<double>(parts);
+    if (cost >= least) continue;
+    least = cost;
+    best = parts;
+  }
+  return {tiles - last, best};
+}
+
 template <typename Shape, typename Y, typename A, typename B>
-int64_t LaunchGemm(cudaStream_t stream, const GemmResult<Y>& result, const A& a, const B& b,
-                   int64_t depth, int64_t parts = 1) {
-  constexpr int64_t kStep = Shape::kDepth;
+void LaunchGemm(CudaContext& context, const GemmResult<Y>& result, const A& a, const B& b,
+                int64_t depth, const GemmParts& parts) {
   constexpr size_t kStaging =
       Shape::kThreads / 32 * sizeof(float) * gemm::kSide * gemm::kStagingStride;
-  const int64_t steps = (depth + kStep - 1) / kStep, of_part = (steps + parts - 1) / parts;
-  const int64_t made = (steps + of_part - 1) / of_part;
-  const dim3 grid(static_cast<unsigned>(gemm::GemmTiles<Shape>(result.rows, result.cols)),
-                  static_cast<unsigned>(made));
-  Launch(stream, {grid, dim3(Shape::kThreads), std::max(sizeof(gemm::Shared<Shape>), kStaging)},
-         gemm::GemmKernel<Shape, Y, A, B>, result, a, b, static_cast<int>(depth),
-         static_cast<int>(of_part * kStep));
-  return made;
+  const int64_t tiles = gemm::GemmTiles<Shape>(result.rows, result.cols);
+  const int64_t shared = parts.parts == 1 ? 0 : tiles - parts.alone;
+  gemm::SharedTiles of_blocks{static_cast<int>(tiles - shared), static_cast<int>(parts.parts),
+                              nullptr, nullptr};
+  if (shared > 0) {
+    const int64_t values = shared * parts.parts * gemm::kBlockSums<Shape>;
+    of_blocks.sums =
+        static_cast<float*>(context.BlockScratch(static_cast<size_t>(values) * sizeof(float)));
+    of_blocks.counters = context.Counters(shared);
+  }
+  const dim3 grid(static_cast<unsigned>(tiles - shared + shared * parts.parts));
+  Launch(context.stream(),
+         {grid, dim3(Shape::kThreads), std::max(sizeof(gemm::Shared<Shape>), kStaging)},
+         gemm::GemmKernel<Shape, Y, A, B>, result, a, b, static_cast<int>(depth), of_blocks);
 }
 
 }  // namespace bagel

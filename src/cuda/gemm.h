@@ -13,16 +13,14 @@ bool GemmTakesRows(const Tensor& x);
 
 // y = scale * x W^T + bias, or y += that. x f16 [rows, in], W dense f16 [y.cols, in] at
 // `values`, a multiple of 16 bytes; the bias may be null.
-void DenseGemm(const CudaContext& context, const Tensor& y, const Tensor& x, const void* values,
+void DenseGemm(CudaContext& context, const Tensor& y, const Tensor& x, const void* values,
                const float* bias, bool add, float scale);
 
 // Whether StoredGemm takes this weight: pieces of sixteen columns (f16: eight), aligned.
 bool StoredGemmTakes(const Weight& weight);
-// Bytes of scratch memory for a StoredGemm of so many rows.
-size_t StoredGemmScratch(const CudaContext& context, int64_t rows, const Weight& weight);
 // See CudaLinear::Run. The weight is unpacked once for each 64 rows.
-void StoredGemm(const CudaContext& context, const Tensor& y, const Tensor& x, const Weight& weight,
-                bool add, float scale, void* scratch);
+void StoredGemm(CudaContext& context, const Tensor& y, const Tensor& x, const Weight& weight,
+                bool add, float scale);
 
 }  // namespace bagel
 

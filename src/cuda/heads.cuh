@@ -12,23 +12,39 @@
 
 namespace bagel {
 
-// A lane has the pairs (i, i + head_dim / 2) for i = lane + 32 j, zeros behind the last: heads of
-// up to 64 * kPairs.
+// A lane has the pairs (i, i + head_dim / 2) for kPairs neighbouring i, zeros behind the last:
+// heads of up to 64 * kPairs. With kPairs = 2 heads are a multiple of four long and lie, as all of
+// a lane's values do, at multiples of two elements.
 template <int kPairs>
 struct Head {
   float low[kPairs], high[kPairs];
 
-  __device__ static int Pair(int j) { return static_cast<int>(threadIdx.x % 32) + 32 * j; }
+  __device__ static int Pair(int j) { return static_cast<int>(threadIdx.x % 32) * kPairs + j; }
+};
+
+// Two neighbours in memory.
+template <typename T>
+struct alignas(2 * sizeof(T)) Two {
+  T first, second;
 };
 
 template <int kPairs, typename From>
 __device__ __forceinline__ Head<kPairs> LoadHead(const From* from, int head_dim) {
-  Head<kPairs> head;
+  Head<kPairs> head = {};
+  const int half = head_dim / 2;
+  if constexpr (kPairs == 2) {
+    const int i = head.Pair(0);
+    if (i >= half) return head;
+    const auto low = *reinterpret_cast<const Two<From>*>(from + i);
+    const auto high = *reinterpret_cast<const Two<From>*>(from + i + half);
+    return {{ToFloat(low.first), ToFloat(low.second)}, {ToFloat(high.first), ToFloat(high.second)}};
+  }
 #pragma unroll
   for (int j = 0; j < kPairs; ++j) {
-    const int i = head.Pair(j), half = head_dim / 2;
-    head.low[j] = i < half ? ToFloat(from[i]) : 0.0f;
-    head.high[j] = i < half ? ToFloat(from[i + half]) : 0.0f;
+    const int i = head.Pair(j);
+    if (i >= half) continue;
+    head.low[j] = ToFloat(from[i]);
+    head.high[j] = ToFloat(from[i + half]);
   }
   return head;
 }
@@ -37,9 +53,17 @@ __device__ __forceinline__ Head<kPairs> LoadHead(const From* from, int head_dim)
 template <int kPairs, typename To, typename Convert>
 __device__ __forceinline__ void StoreHead(To* to, const Head<kPairs>& head, int head_dim,
                                           const Convert& convert) {
+  const int half = head_dim / 2;
+  if constexpr (kPairs == 2) {
+    const int i = head.Pair(0);
+    if (i >= half) return;
+    *reinterpret_cast<Two<To>*>(to + i) = {convert(head.low[0]), convert(head.low[1])};
+    *reinterpret_cast<Two<To>*>(to + i + half) = {convert(head.high[0]), convert(head.high[1])};
+    return;
+  }
 #pragma unroll
   for (int j = 0; j < kPairs; ++j) {
-    const int i = head.Pair(j), half = head_dim / 2;
+    const int i = head.Pair(j);
     if (i >= half) continue;
     to[i] = convert(head.low[j]);
     to[i + half] = convert(head.high[j]);

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "cuda/ptx.cuh"
+#include "cuda/tile_map.h"
 
 namespace bagel {
 
@@ -55,6 +56,40 @@ __device__ inline void WaitAtBarrier([[maybe_unused]] uint64_t* barrier,
         : "r"(SharedAddress(barrier)), "r"(parity)
         : "memory");
   } while (ended == 0);
+#endif
+}
+
+// The phase under way does not end before so many bytes have come, besides its arrivals.
+__device__ inline void ExpectBytes([[maybe_unused]] uint64_t* barrier,
+                                   [[maybe_unused]] unsigned bytes) {
+#if BAGEL_HOPPER
+  asm volatile(
+      "mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [%0], %1;" ::"r"(SharedAddress(barrier)),
+      "r"(bytes)
+      : "memory");
+#endif
+}
+
+// What earlier kernels or the host wrote to maps is seen by the fetches of this thread from here
+// on.
+__device__ inline void AcquireMaps([[maybe_unused]] const KvTileMaps* maps) {
+#if BAGEL_HOPPER
+  for (int i = 0; i < 4; ++i)
+    asm volatile("fence.proxy.tensormap::generic.acquire.gpu [%0], 128;" ::"l"(&maps->keys + i)
+                 : "memory");
+#endif
+}
+// Begins to fetch kTileMapRows rows from `row` on, kTileMapColumns columns from `column` on, into a
+// panel; the bytes count at the barrier.
+__device__ inline void FetchPanel([[maybe_unused]] __half* panel,
+                                  [[maybe_unused]] const TileMap* map, [[maybe_unused]] int column,
+                                  [[maybe_unused]] int row, [[maybe_unused]] uint64_t* barrier) {
+#if BAGEL_HOPPER
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, "
+      "%3}], [%4];" ::"r"(SharedAddress(panel)),
+      "l"(map), "r"(column), "r"(row), "r"(SharedAddress(barrier))
+      : "memory");
 #endif
 }
 

@@ -61,8 +61,6 @@ void CudaLinear::Run(const Tensor& y, const Tensor& x, const Weight& weight, boo
   size_t bytes = copy_bytes;
   if (unpacks && !(stored && weight.format == WeightFormat::kF16))
     bytes += HalfBytes(SliceRows(weight.out, columns), columns);
-  else if (!gemv && !unpacks)
-    bytes += StoredGemmScratch(context_, x.rows, weight);
   char* scratch = bytes > 0 ? static_cast<char*>(context_.Scratch(bytes)) : nullptr;
   if (copies) {
     input.data = scratch;
@@ -78,7 +76,7 @@ void CudaLinear::Run(const Tensor& y, const Tensor& x, const Weight& weight, boo
   else if (unpacks)
     RunUnpacked(y, input, weight, add, scale, memory);
   else
-    StoredGemm(context_, y, input, weight, add, scale, memory);
+    StoredGemm(context_, y, input, weight, add, scale);
 }
 
 void CudaLinear::RunUnpacked(const Tensor& y, const Tensor& x, const Weight& weight, bool add,

@@ -60,6 +60,17 @@ __device__ __forceinline__ T Opaque(T value) {
   return value;
 }
 
+// Adds to a counter in the device's memory and returns what it was. What this thread knows of comes
+// before for all who see the sum, what they did before theirs comes before what follows here.
+__device__ inline int AddInOrder(int* counter, int value) {
+  int before;
+  asm volatile("atom.acq_rel.gpu.global.add.s32 %0, [%1], %2;"
+               : "=r"(before)
+               : "l"(counter), "r"(value)
+               : "memory");
+  return before;
+}
+
 // 16 bytes that nobody writes while the kernel runs and that are read once.
 __device__ inline uint4 LoadStreamed(const void* from) {
   uint4 bits;
@@ -89,6 +100,14 @@ __device__ inline void CopyAsync16([[maybe_unused]] void* shared,
 #if __CUDA_ARCH__ >= 800
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(SharedAddress(shared)),
                "l"(global), "r"(valid ? 16 : 0)
+               : "memory");
+#endif
+}
+// The same, always valid. sm_80.
+__device__ inline void CopyAsync16([[maybe_unused]] void* shared,
+                                   [[maybe_unused]] const void* global) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(SharedAddress(shared)), "l"(global)
                : "memory");
 #endif
 }

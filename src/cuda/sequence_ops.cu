@@ -34,13 +34,17 @@ struct GatheredRows {
   __device__ float operator()(int64_t row, int64_t column) const { return table(ids[row], column); }
 };
 
-// One block a row.
+// Two columns a thread. Grid: blocks of a row's columns, rows.
 template <typename Y, typename Rows>
 __global__ void RowsKernel(View<Y> y, Rows rows, int cols, bool add) {
-  const int64_t row = blockIdx.x;
-  for (int i = static_cast<int>(threadIdx.x); i < cols; i += static_cast<int>(blockDim.x)) {
-    const float value = rows(row, i);
-    Y* to = y.At(row, i);
+  const int64_t row = blockIdx.y;
+  const int first = static_cast<int>(blockIdx.x * 2 * blockDim.x + threadIdx.x);
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    const int column = first + i * static_cast<int>(blockDim.x);
+    if (column >= cols) continue;
+    const float value = rows(row, column);
+    Y* to = y.At(row, column);
     *to = FromFloat<Y>(add ? ToFloat(*to) + value : value);
   }
 }
@@ -49,8 +53,9 @@ template <typename Rows>
 void LaunchRows(cudaStream_t stream, const Tensor& y, const Rows& rows, bool add) {
   WithType(y.dtype, [&](auto type) {
     using Y = decltype(type);
-    Launch(stream, {dim3(static_cast<unsigned>(y.rows)), dim3(kThreads)}, RowsKernel<Y, Rows>,
-           ViewOf<Y>(y), rows, static_cast<int>(y.cols), add);
+    Launch(stream,
+           {dim3(Blocks(y.cols, 2 * kThreads), static_cast<unsigned>(y.rows)), dim3(kThreads)},
+           RowsKernel<Y, Rows>, ViewOf<Y>(y), rows, static_cast<int>(y.cols), add);
   });
 }
 
@@ -70,9 +75,23 @@ __global__ void HeadNormRopeKernel(View<X> x, const float* __restrict__ weight, 
   StoreHead(at, head, rope.head_dim);
 }
 
+// What a warp's heads of a row take: heads `head` and every `step`-th behind it, before `end`.
+// While `use(head, values)` has one, the next is on its way.
+template <int kPairs, typename From, typename Use>
+__device__ __forceinline__ void ForHeads(int& head, int end, int step, int head_dim,
+                                         const From& from, const Use& use) {
+  if (head >= end) return;
+  Head<kPairs> next = LoadHead<kPairs>(from(head), head_dim);
+  for (; head < end; head += step) {
+    Head<kPairs> values = next;
+    if (head + step < end) next = LoadHead<kPairs>(from(head + step), head_dim);
+    use(head, values);
+  }
+}
+
 // One warp some heads of a row, from `first` on: of q, which are turned in place, then of k and of
 // v, which go to the cache.
-template <typename X, typename T>
+template <int kPairs, typename X, typename T>
 __global__ void NormRopeAppendKernel(KvPagesOf<T> cache, View<X> q, View<const X> k,
                                      View<const X> v, const float* __restrict__ q_norm,
                                      const float* __restrict__ k_norm, int q_heads, Rope rope,
@@ -82,31 +101,30 @@ __global__ void NormRopeAppendKernel(KvPagesOf<T> cache, View<X> q, View<const X
   const int warps = static_cast<int>(gridDim.y * blockDim.x / 32);
   const int row = first + static_cast<int>(blockIdx.x), page = pages[row], slot = slots[row];
   int head = static_cast<int>((blockIdx.y * blockDim.x + threadIdx.x) / 32);
-  const auto column = [&](int before) {
-    return static_cast<int64_t>(head - before) * rope.head_dim;
+  const auto for_heads = [&](int begin, int count, const auto& view, const auto& use) {
+    ForHeads<kPairs>(
+        head, begin + count, warps, rope.head_dim,
+        [&](int of) { return view.At(row, static_cast<int64_t>(of - begin) * rope.head_dim); },
+        [&](int of, Head<kPairs>& values) { use(of - begin, values); });
   };
   WaitForEarlierKernels();
   if (head < q_heads) {
-    const HeadTurn<kMaxPairs> turn(q_norm, rope, row);
-    for (; head < q_heads; head += warps) {
-      auto values = LoadHead<kMaxPairs>(q.At(row, column(0)), rope.head_dim);
+    const HeadTurn<kPairs> turn(q_norm, rope, row);
+    for_heads(0, q_heads, q, [&](int of, Head<kPairs>& values) {
       turn.Turn(values);
-      StoreHead(q.At(row, column(0)), values, rope.head_dim);
-    }
+      StoreHead(q.At(row, static_cast<int64_t>(of) * rope.head_dim), values, rope.head_dim);
+    });
   }
-  const int k_end = q_heads + cache.kv_heads;
-  if (head < k_end) {
-    const HeadTurn<kMaxPairs> turn(k_norm, rope, row);
-    for (; head < k_end; head += warps) {
-      auto values = LoadHead<kMaxPairs>(k.At(row, column(q_heads)), rope.head_dim);
+  if (head < q_heads + cache.kv_heads) {
+    const HeadTurn<kPairs> turn(k_norm, rope, row);
+    for_heads(q_heads, cache.kv_heads, k, [&](int of, Head<kPairs>& values) {
       turn.Turn(values);
-      StoreHead(cache.Row(cache.KeyPage(page), head - q_heads, slot), values, rope.head_dim);
-    }
+      StoreHead(cache.Row(cache.KeyPage(page), of, slot), values, rope.head_dim);
+    });
   }
-  for (; head < k_end + cache.kv_heads; head += warps) {
-    const auto values = LoadHead<kMaxPairs>(v.At(row, column(k_end)), rope.head_dim);
-    StoreHead(cache.Row(cache.ValuePage(page), head - k_end, slot), values, rope.head_dim);
-  }
+  for_heads(q_heads + cache.kv_heads, cache.kv_heads, v, [&](int of, Head<kPairs>& values) {
+    StoreHead(cache.Row(cache.ValuePage(page), of, slot), values, rope.head_dim);
+  });
 }
 
 // One warp a head of a row: of k, then of v.
@@ -171,12 +189,15 @@ void CudaNormRopeAppend(const CudaContext& context, const KvLayer& cache, const 
   WithType(q.dtype, [&](auto type) {
     using X = decltype(type);
     WithPages(cache, [&]<typename T>(const KvPagesOf<T>& pages) {
+      constexpr int kPairs = 2;
+      const bool fits = cache.head_dim <= 64 * kPairs && cache.head_dim % (2 * kPairs) == 0;
       Launch(context.stream(),
              {.grid = dim3(static_cast<unsigned>(norms.rows), static_cast<unsigned>(blocks)),
               .block = dim3(kThreads),
               .overlaps = context.HasOverlap()},
-             NormRopeAppendKernel<X, T>, pages, ViewOf<X>(q), ViewOf<const X>(k),
-             ViewOf<const X>(v), norms.q, norms.k, static_cast<int>(q_heads),
+             fits ? NormRopeAppendKernel<kPairs, X, T> : NormRopeAppendKernel<kMaxPairs, X, T>,
+             pages, ViewOf<X>(q), ViewOf<const X>(k), ViewOf<const X>(v), norms.q, norms.k,
+             static_cast<int>(q_heads),
              Rope{static_cast<int>(cache.head_dim), eps, frequencies, tables.positions},
              tables.row_pages, tables.row_slots, static_cast<int>(norms.first_row));
     });

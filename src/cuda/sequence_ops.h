@@ -11,7 +11,7 @@
 
 namespace bagel {
 
-// y[r] = rows[r], or += it; `rows` [y.rows, y.cols] f32 on the device.
+// y[r] = rows[r], or += it; `rows` [y.rows, y.cols] f32 on the device or pinned.
 void CudaTakeRows(cudaStream_t stream, const Tensor& y, const float* rows, bool add);
 // The same with rows ids[r] of a table on the device; `ids` on the device.
 void CudaGatherRows(cudaStream_t stream, const Tensor& y, const Weight& table, const int32_t* ids,

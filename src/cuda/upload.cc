@@ -1,9 +1,11 @@
 #include "cuda/upload.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 #include "cuda/launch.h"
+#include "cuda/small_copy.h"
 
 namespace bagel {
 
@@ -31,8 +33,11 @@ void Uploader::Upload(void* device, const void* host, size_t bytes) {
     const size_t count = std::min(kSlotBytes, bytes - done);
     void* slot = Take();
     std::memcpy(slot, static_cast<const char*>(host) + done, count);
-    CUDA_CHECK(cudaMemcpyAsync(static_cast<char*>(device) + done, slot, count,
-                               cudaMemcpyHostToDevice, context_.stream()));
+    char* to = static_cast<char*>(device) + done;
+    if (count <= kSmallCopyBytes && count % sizeof(uint32_t) == 0)
+      CudaSmallCopy(context_.stream(), to, slot, count);
+    else
+      CUDA_CHECK(cudaMemcpyAsync(to, slot, count, cudaMemcpyHostToDevice, context_.stream()));
     Sent();
     done += count;
   }

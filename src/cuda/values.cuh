@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "base/error.h"
+#include "cuda/ptx.cuh"
 #include "tensor/tensor.h"
 
 namespace bagel {
@@ -122,14 +123,12 @@ __device__ inline float BlockSum(float value) {
 // the device's memory before, and the counter is 0 again. All threads of the block call it.
 __device__ inline bool IsLastBlock(int* counter, int blocks) {
   __shared__ bool last;
-  __threadfence();
   __syncthreads();
   if (threadIdx.x == 0) {
-    last = atomicAdd(counter, 1) == blocks - 1;
+    last = AddInOrder(counter, 1) == blocks - 1;
     if (last) *counter = 0;
   }
   __syncthreads();
-  if (last) __threadfence();
   return last;
 }
 

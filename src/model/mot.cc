@@ -6,26 +6,23 @@
 namespace bagel {
 namespace {
 
-// Bytes of the gate and up activations that exist at once: the two are by far the widest tensors of
-// a step. In f16 they are those of 5120 rows, so that the largest picture that is read goes at
-// once; more rows go in equal chunks.
-constexpr int64_t kMlpBytes = int64_t{370} << 20;
+// Rows whose gate and up activations, by far the widest tensors of a step, exist at once. In f16,
+// on a GPU, those of two passes over a picture of 1024x1024: products of more rows keep more of its
+// multiprocessors busy, and a weight is unpacked once for all. In f32 as many bytes as 5120 in f16.
+constexpr int64_t kMlpRows = 8192, kMlpRowsF32 = 2560;
 
 // hidden += down(silu(gate(x)) * up(x)), x = norm(hidden).
 void MlpForward(Ops& ops, Workspace& workspace, const LlmConfig& config, const ExpertLayer& expert,
                 const Tensor& hidden) {
   const DType type = ops.ActivationType();
-  const int64_t row_bytes = 2 * expert.gate.out * static_cast<int64_t>(DTypeSize(type));
-  const int64_t most = std::max<int64_t>(1, kMlpBytes / row_bytes);
-  const int64_t chunks = (hidden.rows + most - 1) / most;
+  const int64_t most = type == DType::kF16 ? kMlpRows : kMlpRowsF32;
   const Workspace::Scope scope(workspace);
   const int64_t room = std::min(most, hidden.rows);
   const Tensor x = workspace.Take(type, room, config.hidden);
   const Tensor gate = workspace.Take(type, room, expert.gate.out);
   const Tensor up = workspace.Take(type, room, expert.up.out);
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    const int64_t first = hidden.rows * chunk / chunks;
-    const int64_t rows = hidden.rows * (chunk + 1) / chunks - first;
+  for (int64_t first = 0; first < hidden.rows; first += most) {
+    const int64_t rows = std::min(most, hidden.rows - first);
     ops.GatedMlpAdd(
         hidden.Rows(first, rows),
         {expert.post_attention_norm, config.rms_eps, &expert.gate, &expert.up, &expert.down},

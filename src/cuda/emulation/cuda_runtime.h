@@ -282,7 +282,21 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 
+// Finds "cuTensorMapEncodeTiled", for f16 in two dimensions.
+enum cudaDriverEntryPointQueryResult { cudaDriverEntryPointSuccess };
+constexpr unsigned long long cudaEnableDefault = 0;
+cudaError_t cudaGetDriverEntryPointByVersion(const char* symbol, void** function, unsigned version,
+                                             unsigned long long flags,
+                                             cudaDriverEntryPointQueryResult* result);
+
 namespace emulation {
+// What is in a tensor map.
+struct Map {
+  const char* address;
+  size_t stride;  // bytes from row to row
+  unsigned box[2];
+};
+
 // Runs it, or adds it to what the stream records.
 cudaError_t Queue(cudaStream_t stream, std::function<void()> work);
 cudaError_t CheckLaunch(const cudaLaunchConfig_t& config);

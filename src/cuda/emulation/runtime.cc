@@ -33,6 +33,14 @@ cudaError_t Queue(cudaStream_t stream, std::function<void()> work) {
   return cudaSuccess;
 }
 
+int EncodeMap(void* map, int, unsigned, void* address, const uint64_t*, const uint64_t* strides,
+              const uint32_t* box, const uint32_t*, int, int, int, int) {
+  if (reinterpret_cast<uintptr_t>(map) % 64 != 0 || reinterpret_cast<uintptr_t>(address) % 16 != 0)
+    return cudaErrorInvalidValue;
+  *static_cast<Map*>(map) = {static_cast<const char*>(address), strides[0], {box[0], box[1]}};
+  return 0;
+}
+
 cudaError_t CheckLaunch(const cudaLaunchConfig_t& config) {
   const dim3 block = config.blockDim, grid = config.gridDim;
   constexpr size_t kMaxShared = 227 << 10;
@@ -235,5 +243,11 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
 }
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
   delete exec;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDriverEntryPointByVersion(const char*, void** function, unsigned,
+                                             unsigned long long, cudaDriverEntryPointQueryResult*) {
+  *function = reinterpret_cast<void*>(emulation::EncodeMap);
   return cudaSuccess;
 }

@@ -6,6 +6,7 @@
 // NOLINTBEGIN
 
 #include "cuda/ptx.cuh"
+#include "cuda/tile_map.h"
 
 namespace bagel {
 
@@ -32,6 +33,17 @@ inline void ArriveAtBarrier(uint64_t* barrier) {
 }
 inline void WaitAtBarrier(uint64_t* barrier, unsigned parity) {
   emulation::WaitWhile(BarrierAt(barrier).parity, parity);
+}
+
+// Tiles are there when they are fetched, and their bytes are not counted.
+inline void ExpectBytes(uint64_t*, unsigned) {}
+inline void AcquireMaps(const KvTileMaps*) {}
+inline void FetchPanel(__half* panel, const TileMap* map, int column, int row, uint64_t*) {
+  const auto& tiles = *reinterpret_cast<const emulation::Map*>(map);
+  for (unsigned r = 0; r < tiles.box[1]; ++r)
+    for (unsigned chunk = 0; chunk < tiles.box[0] / 8; ++chunk)
+      std::memcpy(panel + r * 64 + 8 * (chunk ^ r % 8),
+                  tiles.address + (row + r) * tiles.stride + 2 * (column + 8 * chunk), 16);
 }
 
 inline void SyncNamed(int number, int threads) { emulation::SyncNamed(number, threads, true); }

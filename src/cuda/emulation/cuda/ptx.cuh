@@ -23,6 +23,8 @@ T Opaque(T value) {
 inline void WaitForEarlierKernels() {}
 inline void LetLaterKernelsStart() {}
 
+inline int AddInOrder(int* counter, int value) { return atomicAdd(counter, value); }
+
 inline uint4 LoadStreamed(const void* from) {
   if (reinterpret_cast<uintptr_t>(from) % 16 != 0) __builtin_trap();
   return *static_cast<const uint4*>(from);
@@ -39,6 +41,7 @@ inline void CopyAsync16(void* shared, const void* global, bool valid) {
     __builtin_trap();
   emulation::CopyLater(shared, valid ? global : nullptr, 16);
 }
+inline void CopyAsync16(void* shared, const void* global) { CopyAsync16(shared, global, true); }
 template <typename T>
 void CopyAsyncSmall(T* shared, const T* global, bool valid) {
   if (reinterpret_cast<uintptr_t>(global) % sizeof(T) != 0) __builtin_trap();
