@@ -158,7 +158,7 @@ TEST_P(OpsTest, GatedMlpAdd) {
   for (const WeightFormat format : {WeightFormat::kBF16, WeightFormat::kNf4}) {
     const StoredWeight gate(format, 320, 256, 2, false), up(format, 320, 256, 3, false);
     const StoredWeight down(format, 256, 320, 4, false);
-    for (const int64_t rows : {1, 3, 11}) {
+    for (const int64_t rows : {1, 3, 11, 300}) {
       CompareF32(Matrix(rows, 256, 5, 2), 2 * GetParam().ProductBound(format, rows, 256),
                  std::string(WeightFormatName(format)) + " " + std::to_string(rows),
                  [&](Placed& on, const Tensor& y) {

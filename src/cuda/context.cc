@@ -97,6 +97,9 @@ int* CudaContext::Counters(int64_t count) {
   return static_cast<int*>(zeros);
 }
 
-void CudaContext::Wait() const { CUDA_CHECK(cudaStreamSynchronize(stream_)); }
+void CudaContext::Wait() {
+  CUDA_CHECK(cudaStreamSynchronize(stream_));
+  ++waits_;
+}
 
 }  // namespace bagel

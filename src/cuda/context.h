@@ -52,7 +52,9 @@ class CudaContext {
   void set_recording(bool recording) { recording_ = recording; }
 
   // Waits for all that was queued.
-  void Wait() const;
+  void Wait();
+  // How often that was.
+  int64_t waits() const { return waits_; }
 
  private:
   void* Reserve(DeviceBuffer& buffer, size_t bytes);
@@ -64,6 +66,7 @@ class CudaContext {
   bool as_volta_;
   bool recording_ = false;
   int moves_ = 0;
+  int64_t waits_ = 0;
   cudaStream_t stream_ = nullptr;
   DeviceBuffer scratch_, block_scratch_, counters_;
 };

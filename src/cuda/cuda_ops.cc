@@ -168,7 +168,7 @@ class CudaOps final : public Ops {
         from = static_cast<const float*>(device);
       }
       CudaTakeRows(context_.stream(), y.Rows(first, rows), from, add);
-      uploader_.Sent();
+      uploader_.Sent(bytes);
     }
   }
 

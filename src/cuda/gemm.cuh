@@ -306,19 +306,21 @@ struct GemmParts {
 };
 
 // The tiles that do not fill the multiprocessors once more are shared, so that they take a part of
-// a turn; each part costs about a fiftieth of one.
+// a turn; each part costs as much as some steps, since its sums are written and read once more.
 template <typename Shape>
 GemmParts ShareLastTurn(const CudaContext& context, int64_t rows, int64_t cols, int64_t depth) {
   constexpr int64_t kMostParts = 8, kFewSteps = 8;
-  constexpr double kCost = 0.02;
+  constexpr double kSteps = 8;
   const int64_t places = int64_t{context.multiprocessors()} * Shape::kBlocks;
   const int64_t tiles = gemm::GemmTiles<Shape>(rows, cols), last = tiles % places;
   const int64_t most = std::min(kMostParts, depth / Shape::kDepth / kFewSteps);
+  const auto all = static_cast<double>(depth) / Shape::kDepth;
   int64_t best = 1;
   double least = 1;
   for (int64_t parts = 2; parts <= most; ++parts) {
     const auto turns = static_cast<double>((last * parts + places - 1) / places);
-    const double cost = turns / static_cast<double>(parts) + kCost * static_cast<double>(parts);
+    const double cost =
+        turns / static_cast<double>(parts) + kSteps * static_cast<double>(parts) / all;
     if (cost >= least) continue;
     least = cost;
     best = parts;

@@ -32,9 +32,8 @@ TileMap MakeMap(EncodeFunction encode, const void* rows) {
   constexpr uint64_t kSizes[] = {kHead, kManyRows}, kStrides[] = {kHead * sizeof(uint16_t)};
   constexpr uint32_t kBox[] = {kTileMapColumns, kTileMapRows}, kSteps[] = {1, 1};
   TileMap map{};
-  const int status =
-      encode(&map, kHalves, 2, const_cast<void*>(rows), kSizes, kStrides, kBox, kSteps,
-             kNoInterleave, kSwizzle128, kPromoteTo256, kZeros);
+  const int status = encode(&map, kHalves, 2, const_cast<void*>(rows), kSizes, kStrides, kBox,
+                            kSteps, kNoInterleave, kSwizzle128, kPromoteTo256, kZeros);
   if (status != 0)
     throw Error(ErrorKind::kInternal,
                 "cuTensorMapEncodeTiled answers with status " + std::to_string(status));

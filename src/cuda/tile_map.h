@@ -1,5 +1,6 @@
 // Descriptions of matrices from which a multiprocessor of sm_90 copies tiles into shared memory by
-// itself, without instructions of threads: "Tensor Map Object Management" in the CUDA driver's manual.
+// itself, without instructions of threads: "Tensor Map Object Management" in the CUDA driver's
+// manual.
 #ifndef BAGEL_CUDA_TILE_MAP_H_
 #define BAGEL_CUDA_TILE_MAP_H_
 

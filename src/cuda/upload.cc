@@ -10,23 +10,33 @@
 namespace bagel {
 
 Uploader::Uploader(CudaContext& context) : context_(context) {
-  for (cudaEvent_t& event : events_)
-    CUDA_CHECK(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+  for (Slot& slot : slots_)
+    CUDA_CHECK(cudaEventCreateWithFlags(&slot.read, cudaEventDisableTiming));
 }
 
 Uploader::~Uploader() {
-  for (cudaEvent_t event : events_) static_cast<void>(cudaEventDestroy(event));
+  for (const Slot& slot : slots_) static_cast<void>(cudaEventDestroy(slot.read));
 }
 
 void* Uploader::Take() {
   auto* memory = static_cast<char*>(memory_.Reserve(kSlots * kSlotBytes));
   slot_ = (slot_ + 1) % kSlots;
-  // An event that was never recorded counts as reached.
-  CUDA_CHECK(cudaEventSynchronize(events_[slot_]));
+  const Slot& slot = slots_[slot_];
+  if (slot.waits == context_.waits()) {
+    if (slot.has_event)
+      CUDA_CHECK(cudaEventSynchronize(slot.read));
+    else
+      context_.Wait();
+  }
   return memory + static_cast<size_t>(slot_) * kSlotBytes;
 }
 
-void Uploader::Sent() { CUDA_CHECK(cudaEventRecord(events_[slot_], context_.stream())); }
+void Uploader::Sent(size_t bytes) {
+  Slot& slot = slots_[slot_];
+  slot.waits = context_.waits();
+  slot.has_event = bytes > kSmallCopyBytes;
+  if (slot.has_event) CUDA_CHECK(cudaEventRecord(slot.read, context_.stream()));
+}
 
 void Uploader::Upload(void* device, const void* host, size_t bytes) {
   for (size_t done = 0; done < bytes;) {
@@ -38,7 +48,7 @@ void Uploader::Upload(void* device, const void* host, size_t bytes) {
       CudaSmallCopy(context_.stream(), to, slot, count);
     else
       CUDA_CHECK(cudaMemcpyAsync(to, slot, count, cudaMemcpyHostToDevice, context_.stream()));
-    Sent();
+    Sent(count);
     done += count;
   }
 }

@@ -3,6 +3,7 @@
 #define BAGEL_CUDA_UPLOAD_H_
 
 #include <cstddef>
+#include <cstdint>
 
 #include "cuda/context.h"
 #include "cuda/device_buffer.h"
@@ -21,18 +22,26 @@ class Uploader {
   void Upload(void* device, const void* host, size_t bytes);
 
   // Pinned memory that the device may read from until Upload or Take has handed out kSlots more
-  // slots; at most kSlotBytes. Sent() must follow when the copies from it are queued.
+  // slots; at most kSlotBytes. Sent() must follow when what reads `bytes` of it is queued.
   void* Take();
-  void Sent();
+  void Sent(size_t bytes);
 
   static constexpr size_t kSlotBytes = size_t{4} << 20;
 
  private:
   static constexpr int kSlots = 8;
 
+  // Until the device has read a slot it must not change. Small ones have no event, which would take
+  // longer than the copy: a step has few of them and ends with a wait for all.
+  struct Slot {
+    cudaEvent_t read = nullptr;
+    bool has_event = false;
+    int64_t waits = -1;  // CudaContext::waits() when it was sent
+  };
+
   CudaContext& context_;
   PinnedBuffer memory_;
-  cudaEvent_t events_[kSlots] = {};
+  Slot slots_[kSlots];
   int slot_ = 0;
 };
 
