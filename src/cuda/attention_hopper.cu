@@ -66,21 +66,6 @@ __device__ __forceinline__ void CopyRows(__half (&to)[kPanels][kTileRows * kPane
   }
 }
 
-// The same with a whole tile, `stride` elements from row to row.
-template <int kHead>
-__device__ __forceinline__ void CopyTile(__half (&to)[kPanels][kKeys * kPanel], const __half* from,
-                                         int64_t stride) {
-  constexpr int kChunks = kPanels * kPanel / 8, kLines = kGroupThreads / kChunks;
-  const int thread = static_cast<int>(threadIdx.x % kGroupThreads);
-  const int line = thread / kChunks, chunk = thread % kChunks, column = 8 * chunk;
-  if (column >= kHead) return;
-  __half* place = to[column / kPanel] + line * kPanel + 8 * (chunk % 8 ^ line % 8);
-  from += line * stride + column;
-#pragma unroll
-  for (int turn = 0; turn < kKeys / kLines; ++turn)
-    CopyAsync16(place + turn * kLines * kPanel, from + turn * kLines * stride);
-}
-
 // The warpgroup that copies. Whole tiles of pages come through `maps`, where there are some.
 template <int kHead, typename Block>
 class Copier {
@@ -89,7 +74,12 @@ class Copier {
       : shared_(shared), block_(block), maps_(maps) {}
 
   __device__ __forceinline__ void Run() {
-    if (maps_ != nullptr && threadIdx.x == 0) AcquireMaps(maps_);
+    if (maps_ != nullptr && threadIdx.x == 0) {
+      AcquireMap(maps_->keys);
+      AcquireMap(maps_->values);
+      AcquireMap(maps_->scratch_keys);
+      AcquireMap(maps_->scratch_values);
+    }
     CopyRows<kHead, kRows>(shared_.queries, block_.rows, block_.head_dim(),
                            [&](int row) { return block_.Query(row); });
     CommitCopies();
@@ -117,11 +107,8 @@ class Copier {
       return;
     }
     const __half* rows = values ? from.v : from.k;
-    if (count >= kKeys && block_.head_dim() == kHead)
-      CopyTile<kHead>(to, rows, from.stride);
-    else
-      CopyRows<kHead, kKeys>(to, count, block_.head_dim(),
-                             [&](int row) { return rows + row * from.stride; });
+    CopyRows<kHead, kKeys>(to, count, block_.head_dim(),
+                           [&](int row) { return rows + row * from.stride; });
     CommitCopies();
     Announce<kLag>();
     copies_ = true;

@@ -115,8 +115,8 @@ template <typename Shape>
 using WarpSums = Sums[Shape::kWarpRows / kSide][Shape::kWarpCols / kSide];
 // What a block's threads hold of its tile.
 template <typename Shape>
-inline constexpr int kBlockSums = sizeof(WarpSums<Shape>) /
-                                  sizeof(Sums) * Sums::num_elements* Shape::kThreads;
+inline constexpr int kBlockSums =
+    Shape::kThreads* int{sizeof(WarpSums<Shape>) / sizeof(Sums)} * int{Sums::num_elements};
 
 // kSide of k.
 template <typename Shape>

@@ -38,15 +38,16 @@ __device__ __forceinline__ Head<kPairs> LoadHead(const From* from, int head_dim)
     const auto low = *reinterpret_cast<const Two<From>*>(from + i);
     const auto high = *reinterpret_cast<const Two<From>*>(from + i + half);
     return {{ToFloat(low.first), ToFloat(low.second)}, {ToFloat(high.first), ToFloat(high.second)}};
-  }
+  } else {
 #pragma unroll
-  for (int j = 0; j < kPairs; ++j) {
-    const int i = head.Pair(j);
-    if (i >= half) continue;
-    head.low[j] = ToFloat(from[i]);
-    head.high[j] = ToFloat(from[i + half]);
+    for (int j = 0; j < kPairs; ++j) {
+      const int i = head.Pair(j);
+      if (i >= half) continue;
+      head.low[j] = ToFloat(from[i]);
+      head.high[j] = ToFloat(from[i + half]);
+    }
+    return head;
   }
-  return head;
 }
 
 // Each value as `convert` makes it.
@@ -59,14 +60,14 @@ __device__ __forceinline__ void StoreHead(To* to, const Head<kPairs>& head, int 
     if (i >= half) return;
     *reinterpret_cast<Two<To>*>(to + i) = {convert(head.low[0]), convert(head.low[1])};
     *reinterpret_cast<Two<To>*>(to + i + half) = {convert(head.high[0]), convert(head.high[1])};
-    return;
-  }
+  } else {
 #pragma unroll
-  for (int j = 0; j < kPairs; ++j) {
-    const int i = head.Pair(j);
-    if (i >= half) continue;
-    to[i] = convert(head.low[j]);
-    to[i + half] = convert(head.high[j]);
+    for (int j = 0; j < kPairs; ++j) {
+      const int i = head.Pair(j);
+      if (i >= half) continue;
+      to[i] = convert(head.low[j]);
+      to[i + half] = convert(head.high[j]);
+    }
   }
 }
 template <int kPairs, typename To>

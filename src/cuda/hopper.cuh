@@ -70,13 +70,10 @@ __device__ inline void ExpectBytes([[maybe_unused]] uint64_t* barrier,
 #endif
 }
 
-// What earlier kernels or the host wrote to maps is seen by the fetches of this thread from here
-// on.
-__device__ inline void AcquireMaps([[maybe_unused]] const KvTileMaps* maps) {
+// What earlier kernels or the host wrote to a map is seen by this thread's fetches from here on.
+__device__ inline void AcquireMap([[maybe_unused]] const TileMap& map) {
 #if BAGEL_HOPPER
-  for (int i = 0; i < 4; ++i)
-    asm volatile("fence.proxy.tensormap::generic.acquire.gpu [%0], 128;" ::"l"(&maps->keys + i)
-                 : "memory");
+  asm volatile("fence.proxy.tensormap::generic.acquire.gpu [%0], 128;" ::"l"(&map) : "memory");
 #endif
 }
 // Begins to fetch kTileMapRows rows from `row` on, kTileMapColumns columns from `column` on, into a

@@ -103,14 +103,6 @@ __device__ inline void CopyAsync16([[maybe_unused]] void* shared,
                : "memory");
 #endif
 }
-// The same, always valid. sm_80.
-__device__ inline void CopyAsync16([[maybe_unused]] void* shared,
-                                   [[maybe_unused]] const void* global) {
-#if __CUDA_ARCH__ >= 800
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(SharedAddress(shared)), "l"(global)
-               : "memory");
-#endif
-}
 // The same with the 4 or 8 bytes of a value. sm_80.
 template <typename T>
 __device__ inline void CopyAsyncSmall([[maybe_unused]] T* shared, [[maybe_unused]] const T* global,

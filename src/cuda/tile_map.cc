@@ -16,11 +16,16 @@ using EncodeFunction = int (*)(TileMap* map, int type, uint32_t rank, void* addr
                                int fill);
 
 EncodeFunction FindEncode() {
-  constexpr unsigned kSince = 12000;
   void* function = nullptr;
   cudaDriverEntryPointQueryResult found{};
+#if CUDART_VERSION >= 12050
+  constexpr unsigned kSince = 12000;
   CUDA_CHECK(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function, kSince,
                                               cudaEnableDefault, &found));
+#else
+  CUDA_CHECK(
+      cudaGetDriverEntryPoint("cuTensorMapEncodeTiled", &function, cudaEnableDefault, &found));
+#endif
   if (function == nullptr)
     throw Error(ErrorKind::kUnsupported, "the NVIDIA driver is older than CUDA 12.0");
   return reinterpret_cast<EncodeFunction>(function);

@@ -37,7 +37,7 @@ inline void WaitAtBarrier(uint64_t* barrier, unsigned parity) {
 
 // Tiles are there when they are fetched, and their bytes are not counted.
 inline void ExpectBytes(uint64_t*, unsigned) {}
-inline void AcquireMaps(const KvTileMaps*) {}
+inline void AcquireMap(const TileMap&) {}
 inline void FetchPanel(__half* panel, const TileMap* map, int column, int row, uint64_t*) {
   const auto& tiles = *reinterpret_cast<const emulation::Map*>(map);
   for (unsigned r = 0; r < tiles.box[1]; ++r)

@@ -41,7 +41,6 @@ inline void CopyAsync16(void* shared, const void* global, bool valid) {
     __builtin_trap();
   emulation::CopyLater(shared, valid ? global : nullptr, 16);
 }
-inline void CopyAsync16(void* shared, const void* global) { CopyAsync16(shared, global, true); }
 template <typename T>
 void CopyAsyncSmall(T* shared, const T* global, bool valid) {
   if (reinterpret_cast<uintptr_t>(global) % sizeof(T) != 0) __builtin_trap();
