@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "image/patches.h"
@@ -229,9 +230,14 @@ void Drawing::BeginPlan() {
 
 void Drawing::PlanToken() {
   const StepInput input{plan_context_.get(), {plan_ids_.back()}, nullptr, true};
-  std::span<const float> logits = model_.Run(std::span(&input, 1), pool_, "plan", stop_);
-  logits = logits.first(std::min(logits.size(), static_cast<size_t>(tokenizer_.size())));
-  const int32_t id = plan_sampler_->Next(logits, plan_ids_);
+  const std::span<const BestValues> best =
+      model_.RunForBest(std::span(&input, 1), pool_, "plan", stop_);
+  const auto known = static_cast<size_t>(
+      std::min<int64_t>(config_.llm.vocabulary, static_cast<int64_t>(tokenizer_.size())));
+  std::optional<int32_t> chosen;
+  if (!best.empty()) chosen = plan_sampler_->Next(best[0], static_cast<int32_t>(known), plan_ids_);
+  if (!chosen) chosen = plan_sampler_->Next(model_.Logits().first(known), plan_ids_);
+  const int32_t id = *chosen;
   const bool ended = id == protocol_.im_end || id == protocol_.endoftext;
   if (!ended) plan_ids_.push_back(id);
   if (ended || static_cast<int64_t>(plan_ids_.size()) > request_.plan_tokens) FinishPlan();
