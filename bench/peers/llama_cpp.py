@@ -25,7 +25,6 @@ import gguf
 import numpy
 
 
-
 class Shape(typing.NamedTuple):
     name: str  # of the architecture in llama.cpp
     layers: int
@@ -108,14 +107,14 @@ def llama_bench(args, model, *options):
     return max(run["avg_ts"] for run in runs)
 
 
-def compare_on_cpu(args, model):
+def compare_on_cpu(args):
     ours, theirs, shares = [], [], []
     for _ in range(args.rounds):
         bench = run_json(args.bagel, "bench", "--model", args.model, "--device", "cpu", "--threads", args.threads, "--image-tokens", 1,
                          "--text-tokens", 1, "--decode-tokens", args.tokens, "--rounds", 1, "--json", *(["--exact"] if args.exact else []))
         ours.append(1000 / bench["decode_ms"])
         shares.append(bench["decode_share_of_roof"])
-        theirs.append(llama_bench(args, model, "-t", args.threads, "-p", 0, "-n", args.tokens, "-r", 1))
+        theirs.append(llama_bench(args, args.gguf, "-t", args.threads, "-p", 0, "-n", args.tokens, "-r", 1))
         print(f"bagel {ours[-1]:.2f} tokens/s, {shares[-1]:.0%} of {bench['roof_read_gb_per_second']:.1f} GB/s; llama.cpp {theirs[-1]:.2f} tokens/s",
               flush=True)
     ratios = [a / b for a, b in zip(ours, theirs)]
@@ -123,13 +122,19 @@ def compare_on_cpu(args, model):
           f"{statistics.median(theirs):.2f}, ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
-def compare_on_gpu(args, model):
+def compare_on_gpu(args):
     """Everything on the GPU, llama.cpp with flash attention and the faster of two sizes of a batch."""
     context, tokens, prompt = 1500, 128, 5000
-    gpu = ("-ngl", 99, "-fa", 1)
+
+    def decoded(model, behind):
+        return llama_bench(args, model, "-ngl", 99, "-fa", 1, "-p", 0, "-n", tokens, "-d", behind, "-r", 3)
+
+    def read(model, count):
+        return llama_bench(args, model, "-ngl", 99, "-fa", 1, "-p", count, "-n", 0, "-b", 8192, "-ub", "512,2048", "-r", 3)
+
     for _ in range(args.rounds):
-        decode = llama_bench(args, model, *gpu, "-p", 0, "-n", tokens, "-d", context, "-r", 3)
-        prefill = llama_bench(args, model, *gpu, "-p", prompt, "-n", 0, "-b", 8192, "-ub", "512,2048", "-r", 3)
+        decode = decoded(args.gguf, context)
+        prefill = read(args.gguf, prompt)
         print(f"llama.cpp: {decode:.0f} tokens/s behind {context}, {prompt} tokens read in {1e3 * prompt / prefill:.0f} ms", flush=True)
         for profile in ("auto", "sm_70"):
             bench = run_json(args.bagel, "bench", "--model", args.model, "--device", "cuda", "--gpu-profile", profile, "--drawing", "off",
@@ -142,8 +147,8 @@ def compare_on_gpu(args, model):
     llava = args.gguf + ".llava.gguf"
     if not os.path.exists(llava):
         write_gguf(llava, LLAVA)
-    decode = llama_bench(args, llava, *gpu, "-p", 0, "-n", tokens, "-d", LLAVA_PICTURE_TOKENS, "-r", 3)
-    prefill = llama_bench(args, llava, *gpu, "-p", LLAVA_PICTURE_TOKENS, "-n", 0, "-b", 8192, "-ub", "512,2048", "-r", 3)
+    decode = decoded(llava, LLAVA_PICTURE_TOKENS)
+    prefill = read(llava, LLAVA_PICTURE_TOKENS)
     print(f"llama.cpp, LLaVA 1.6 7B's language model: a picture's {LLAVA_PICTURE_TOKENS} tokens read in "
           f"{1e3 * LLAVA_PICTURE_TOKENS / prefill:.0f} ms, {decode:.0f} tokens/s behind them")
 
@@ -162,7 +167,7 @@ def main():
     args = parser.parse_args()
     if not os.path.exists(args.gguf):
         write_gguf(args.gguf, QWEN)
-    (compare_on_gpu if args.device == "cuda" else compare_on_cpu)(args, args.gguf)
+    (compare_on_gpu if args.device == "cuda" else compare_on_cpu)(args)
 
 
 if __name__ == "__main__":
